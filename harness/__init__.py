@@ -1,0 +1,86 @@
+"""Benchmark for finding and mitigating the blind spots (confident errors) of text classifiers.
+
+The public names below are loaded on first use, so that ``import harness`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.api import load_suite, run
+    from harness.components import (
+        Attack,
+        AttackResult,
+        Component,
+        Dataset,
+        DatasetSource,
+        Example,
+        Generator,
+        Metric,
+        Model,
+        Selector,
+        Task,
+        ValuationProblem,
+        Valuator,
+    )
+    from harness.models import load_classifier
+    from harness.registry import component
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load_suite": "harness.api",
+    "run": "harness.api",
+    "component": "harness.registry",
+    "load_classifier": "harness.models",
+    **dict.fromkeys(
+        (
+            "Attack",
+            "AttackResult",
+            "Component",
+            "Dataset",
+            "DatasetSource",
+            "Example",
+            "Generator",
+            "Metric",
+            "Model",
+            "Selector",
+            "Task",
+            "ValuationProblem",
+            "Valuator",
+        ),
+        "harness.components",
+    ),
+}
+
+__all__ = [
+    "Attack",
+    "AttackResult",
+    "Component",
+    "Dataset",
+    "DatasetSource",
+    "Example",
+    "Generator",
+    "Metric",
+    "Model",
+    "Selector",
+    "Task",
+    "ValuationProblem",
+    "Valuator",
+    "component",
+    "load_classifier",
+    "load_suite",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

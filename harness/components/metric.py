@@ -1,0 +1,178 @@
+"""Contract of metrics, and the outcome that they score."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from harness.components.base import Component
+from harness.components.example import Example, Task
+from harness.components.generator import Rejected, SyntheticExample, UnknownUnknown
+from harness.types import Texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class AttackedTest:
+    """The attack on the test set, one row per test example, in test order.
+
+    Attributes:
+        status: ``(n,)`` strings: ``"succeeded"``, ``"failed"``, ``"skipped"`` (:class:`~harness.components.AttackStatus`).
+        perturbed: The perturbed texts; of a failed attack the best attempt, of a skipped one the original.
+        probs: ``(n, K)`` float32 probabilities of ``perturbed``.
+        queries: ``(n,)`` number of queries.
+    """
+
+    status: Sequence[str]
+    perturbed: Sequence[Texts]
+    probs: FloatArray
+    queries: IntArray
+
+    @property
+    def succeeded(self) -> BoolArray:
+        """``(n,)``: where the attack succeeded."""
+        import numpy as np
+
+        return np.asarray([status == "succeeded" for status in self.status], dtype=bool)
+
+    def take(self, rows: IntArray) -> AttackedTest:
+        """The attack on a selection of test examples, repetitions allowed."""
+        return AttackedTest(
+            [self.status[int(i)] for i in rows],
+            [self.perturbed[int(i)] for i in rows],
+            self.probs[rows],
+            self.queries[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that one arm produced for one data set and one seed: what metrics are computed from.
+
+    The fields down to ``attacked`` are always there, and survive in a record's predictions. Those below are filled only
+    when a metric's :attr:`Metric.needs` names them (``None`` or empty otherwise).
+
+    Attributes:
+        task: What is classified.
+        thresholds: Confidence thresholds τ, the first is the primary one.
+        test: Test examples.
+        probs: ``(n, K)`` float32 probabilities of the clean test examples.
+        validation: Validation examples.
+        validation_probs: ``(n_validation, K)`` float32.
+        attacked: The attack on the test set; ``None`` when the suite has no attack.
+        test_embeddings: ``(n, d)`` float32 by the pre-trained encoder (need ``"test_embeddings"``).
+        train: Original training examples (need ``"train"``).
+        train_embeddings: ``(n_train, d)`` float32 by the pre-trained encoder (need ``"train_embeddings"``).
+        validation_embeddings: ``(n_validation, d)`` float32 (need ``"train_embeddings"``).
+        uus: Unknown unknowns elicited from the training set; empty for arms without generation (need ``"synthetic"``).
+        synthetic: Synthetic examples that were trained on (need ``"synthetic"``).
+        rejected: Samples thrown away (need ``"synthetic"``).
+        synthetic_embeddings: ``(n_synthetic, d)`` float32 (need ``"synthetic"``).
+        synthetic_probs: ``(n_synthetic, K)`` by the *base* classifier, arm ``only`` (need ``"synthetic"``).
+        values: ``(n_train + n_synthetic,)`` data values of the training set, original examples first; the values that
+            weighted the loss, else those of the original set that guided the selection (then ``(n_train,)``); ``None`` when
+            the arm uses none (need ``"values"``).
+        baseline: The outcome of the suite's baseline arm on the same data and seed (need ``"baseline"``); its own is
+            ``None``.
+        costs: Seconds per stage, peak memory in bytes, language model tokens; not deterministic (need ``"costs"``).
+    """
+
+    task: Task
+    thresholds: tuple[float, ...]
+    test: Sequence[Example]
+    probs: FloatArray
+    validation: Sequence[Example]
+    validation_probs: FloatArray
+    attacked: AttackedTest | None = None
+    test_embeddings: FloatArray | None = None
+    train: Sequence[Example] = ()
+    train_embeddings: FloatArray | None = None
+    validation_embeddings: FloatArray | None = None
+    uus: Sequence[UnknownUnknown] = ()
+    synthetic: Sequence[SyntheticExample] = ()
+    rejected: Sequence[Rejected] = ()
+    synthetic_embeddings: FloatArray | None = None
+    synthetic_probs: FloatArray | None = None
+    values: FloatArray | None = None
+    baseline: Outcome | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> IntArray:
+        """``(n,)`` true class indices of the test examples."""
+        import numpy as np
+
+        return np.asarray([example.label for example in self.test], dtype=np.int64)
+
+    def take(self, rows: IntArray) -> Outcome:
+        """The same outcome on a selection of test examples, repetitions allowed (a bootstrap resample)."""
+        return replace(
+            self,
+            test=[self.test[int(i)] for i in rows],
+            probs=self.probs[rows],
+            attacked=None if self.attacked is None else self.attacked.take(rows),
+            test_embeddings=None if self.test_embeddings is None else self.test_embeddings[rows],
+            baseline=None if self.baseline is None else self.baseline.take(rows),
+        )
+
+
+Direction = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure of a metric.
+
+    Attributes:
+        value: The figure; ``nan`` where it is not defined (an attack success rate with nothing attacked).
+        better: ``"higher"`` or ``"lower"`` is better; ``None`` for a figure that is no aim in itself.
+        low: Smallest possible value; ``None`` when unbounded.
+        high: Largest possible value; ``None`` when unbounded.
+        per_example: ``(n,)`` contributions of the test examples, where ``value`` is their mean, or their sum if ``total``.
+            A bool array for rates and counts. It is what intervals and paired tests are computed from; ``nan`` marks
+            examples that do not count (the mean is over the others). ``None`` where the figure does not decompose.
+        total: Whether ``value`` is the sum of ``per_example`` (a count) and not its mean.
+        meaning: One line: what it is, unit, source.
+    """
+
+    value: float
+    better: Direction | None = None
+    low: float | None = None
+    high: float | None = None
+    per_example: FloatArray | BoolArray | None = None
+    total: bool = False
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a metric found.
+
+    Attributes:
+        scalars: Figures by name, in the order to be shown. Names are lower-case words joined by ``_``, a population or
+            threshold after ``/`` and ``@``: ``"accuracy/clean"``, ``"uu@0.65/perturbed"``.
+        tables: Curves and lists by name, as data frames, for the report.
+    """
+
+    scalars: Mapping[str, Score]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+class Metric(Component):
+    """A way to score an arm's outcome."""
+
+    kind: ClassVar[str] = "metric"
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Optional parts of :class:`Outcome` that the runner has to produce: ``"test_embeddings"``, ``"train"``,
+    ``"train_embeddings"``, ``"synthetic"``, ``"values"``, ``"baseline"``, ``"costs"``."""
+
+    @abstractmethod
+    def score(self, outcome: Outcome) -> Scores:
+        """Score one outcome. Pure: the same outcome gives the same scores."""

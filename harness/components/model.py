@@ -1,0 +1,90 @@
+"""Contract of models: what is fine-tuned, attacked and evaluated."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from harness.components.base import Component
+from harness.components.example import Example
+from harness.types import Texts
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray
+
+
+class Encoding(NamedTuple):
+    """Token ids of one input, without padding. Equal encodings get equal predictions; hashable."""
+
+    input_ids: tuple[int, ...]
+    token_type_ids: tuple[int, ...] | None = None
+
+
+class Classifier(ABC):
+    """A fine-tuned classifier: the victim of attacks and the object of evaluation."""
+
+    num_labels: int
+    """Number of classes K."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
+        """Tokenise, truncated to the model's maximum length."""
+
+    @abstractmethod
+    def predict_encoded(self, encodings: Sequence[Encoding]) -> FloatArray:
+        """Class probabilities of tokenised inputs.
+
+        Batches are made inside, sorted by length and bounded by a token budget; the order of rows is that of the input.
+
+        Returns:
+            ``(n, K)`` float32, rows sum to 1.
+        """
+
+    @abstractmethod
+    def embed(self, texts: Sequence[Texts]) -> FloatArray:
+        """Sentence embeddings by this classifier's own (fine-tuned) encoder: ``(n, d)`` float32."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write weights and tokenizer so that the model's :meth:`Model.load` reads them back. Never pickle."""
+
+    def predict_proba(self, texts: Sequence[Texts]) -> FloatArray:
+        """Class probabilities of texts: ``(n, K)`` float32. Each distinct token sequence is computed once."""
+        import numpy as np
+
+        encodings = self.encode(texts)
+        distinct = {encoding: row for row, encoding in enumerate(dict.fromkeys(encodings))}
+        if not distinct:
+            return np.zeros((0, self.num_labels), dtype=np.float32)
+        probs = self.predict_encoded(list(distinct))
+        return probs[[distinct[encoding] for encoding in encodings]]
+
+
+class Model(Component):
+    """A pre-trained encoder that can be fine-tuned into a :class:`Classifier`."""
+
+    kind: ClassVar[str] = "model"
+
+    @abstractmethod
+    def fine_tune(
+        self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
+    ) -> Classifier:
+        """Fine-tune from the pre-trained checkpoint.
+
+        Args:
+            train: Training examples, in the order given by the caller.
+            num_labels: Number of classes K.
+            seed: Decides the head's initialisation, dropout and the order of batches.
+            weights: ``(n_train,)`` factors of the per-example losses: the loss of a batch is ``mean_i(w_i * CE_i)``
+                (thesis eq. 3.8). ``None`` for the plain mean.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path) -> Classifier:
+        """Read back a classifier written by :meth:`Classifier.save`."""
+
+    @abstractmethod
+    def embed(self, texts: Sequence[Texts]) -> FloatArray:
+        """Sentence embeddings by the pre-trained encoder, before any fine-tuning: ``(n, d)`` float32."""

@@ -1,0 +1,16 @@
+"""Names for the array and text types that the contracts speak of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray: TypeAlias = npt.NDArray[np.floating]
+    IntArray: TypeAlias = npt.NDArray[np.integer]
+    BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+Texts: TypeAlias = str | tuple[str, str]
+"""The text of one example: a string, or an ordered pair of strings."""

@@ -1,0 +1,1 @@
+"""Valuators of bliss-harness."""
