@@ -152,7 +152,9 @@ class Registry:
                 extra = did_you_mean(name, [entry.key for entry in self.entries(kind)])
             else:
                 extra = did_you_mean(bare, known)
-            raise ComponentError(f"No {kind} is called {name!r}. {extra}", hint="`harness plugins` lists what is installed.")
+            raise ComponentError(
+                f"No {kind} is called {name!r}. {extra}", hint="`harness plugins` lists what is installed."
+            )
         return matches[0]
 
     def load(self, entry: Entry) -> type[Component]:
@@ -265,7 +267,9 @@ def code_digest(cls: type) -> str:
     package = ".".join(parts[:2]) if parts[0] == "harness" else parts[0]
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise InputError(f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified.")
+        raise InputError(
+            f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified."
+        )
     origin = Path(spec.origin)
     files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
     digest = hashlib.sha256()

@@ -173,6 +173,10 @@ class Metric(Component):
     """Optional parts of :class:`Outcome` that the runner has to produce: ``"test_embeddings"``, ``"train"``,
     ``"train_embeddings"``, ``"synthetic"``, ``"values"``, ``"baseline"``, ``"costs"``."""
 
+    resample: ClassVar[bool] = True
+    """Whether figures that do not decompose over examples are cheap enough to be computed again on a few hundred bootstrap
+    resamples, which gives them an interval. Set to false for costly metrics."""
+
     @abstractmethod
     def score(self, outcome: Outcome) -> Scores:
         """Score one outcome. Pure: the same outcome gives the same scores."""

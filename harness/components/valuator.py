@@ -62,9 +62,7 @@ class ValuationProblem:
             if not len(x):
                 raise DataError(f"x_{part} is empty: valuation needs at least one training and one validation point.")
         if self.x_train.shape[1] != self.x_valid.shape[1]:
-            raise DataError(
-                f"x_train has {self.x_train.shape[1]} features but x_valid has {self.x_valid.shape[1]}."
-            )
+            raise DataError(f"x_train has {self.x_train.shape[1]} features but x_valid has {self.x_valid.shape[1]}.")
         lowest = int(min(self.y_train.min(), self.y_valid.min()))
         highest = int(max(self.y_train.max(), self.y_valid.max()))
         if lowest < 0:
@@ -72,7 +70,9 @@ class ValuationProblem:
         if not self.num_classes:
             object.__setattr__(self, "num_classes", max(2, highest + 1))
         if highest >= self.num_classes:
-            raise DataError(f"Label {highest} is out of range for {self.num_classes} classes (0..{self.num_classes - 1}).")
+            raise DataError(
+                f"Label {highest} is out of range for {self.num_classes} classes (0..{self.num_classes - 1})."
+            )
 
     @property
     def n_train(self) -> int:

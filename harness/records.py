@@ -1,0 +1,232 @@
+"""Run records: what one arm did on one data set under one seed, complete enough to rebuild the leaderboard from.
+
+A record is a folder::
+
+    record.json            the header: versioned, validated on reading (:class:`Record`)
+    predictions.parquet    per test example: id, label, tags, prob_0.., status, perturbed_prob_0.., queries (no texts)
+    validation.parquet     per validation example: id, label, prob_0..
+    per_example.parquet    per test example and decomposing score: its contribution (column = name of the score)
+    replicates.parquet     per bootstrap resample and non-decomposing score: its value (column = name of the score)
+    texts.parquet          per test example: id, text, text_pair, perturbed, perturbed_pair
+    map.parquet            per test example: id, x, y (first two principal components of its embedding)
+    synthetic.parquet      per synthetic example: its unknown unknown, hypothesis, role, text, label
+    rejected.parquet       per rejected sample: unknown unknown, role, reason, text
+    tables/*.parquet       tables of the metrics, ``<metric>.<table>.parquet``
+
+All but the header, the predictions and the validation file may be absent. ``texts``, ``synthetic``, ``rejected`` and the tables
+may quote the data set; a submission may leave them out. The same resamples are used for every arm of a data set and seed, so
+replicates of two arms are paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+HEADER = "record.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="constants")
+
+
+class ComponentUse(_Part):
+    """A component as it was used."""
+
+    kind: str
+    name: str
+    """Name qualified by its distribution, ``bliss-harness-valuators/dvrl``."""
+    version: str
+    """Version of the distribution."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options, defaults included."""
+
+
+class DataRecord(_Part):
+    """The data, as loaded and limited."""
+
+    fingerprint: str
+    """Digest over texts, labels and tags of all splits."""
+    labels: tuple[str, ...]
+    """Class names by index."""
+    columns: tuple[str, ...]
+    description: str = ""
+    train: int
+    validation: int
+    test: int
+    notes: dict[str, int | float | str] = Field(default_factory=dict)
+    """Rows dropped, duplicates across splits, revisions."""
+
+
+class ScoreRecord(_Part):
+    """One figure, and how to read it."""
+
+    value: float | None
+    """``null`` where the figure is not defined."""
+    better: Literal["higher", "lower"] | None = None
+    low: float | None = None
+    high: float | None = None
+    total: bool = False
+    """Whether it is a sum over test examples (a count), not a mean."""
+    decomposes: bool = False
+    """Whether ``per_example.parquet`` has its contributions; otherwise ``replicates.parquet`` may have its resamples."""
+    metric: str = ""
+    """Name of the metric that it belongs to."""
+    meaning: str = ""
+
+
+class Environment(_Part):
+    """Where it ran."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    device: str
+    threads: int
+
+
+class Record(_Part):
+    """The header of a record."""
+
+    schema_version: int = SCHEMA_VERSION
+    suite: str
+    """Name of the suite."""
+    board: str
+    """Digest of everything that must be equal for two records to stand on one board: the suite's thresholds, metrics,
+    attack on the test set, data set and model with their options. Arms and seeds are not part of it."""
+    dataset: str
+    arm: str
+    seed: int
+    baseline: str
+    """Name of the arm that differences refer to."""
+    arm_definition: dict[str, Any]
+    """The arm's ``weights``, ``select``, ``generate`` as the suite has them."""
+    thresholds: tuple[float, ...]
+    data: DataRecord
+    components: dict[str, ComponentUse]
+    """By role: ``dataset``, ``model``, ``attack``, ``test_attack``, ``weights``, ``selector``, ``selector_values``,
+    ``generator``, ``metric:NAME``."""
+    counts: dict[str, int]
+    """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks`` and ``rejected/REASON``."""
+    usage: dict[str, float] = Field(default_factory=dict)
+    """Requests, tokens and money spent on language models."""
+    scores: dict[str, ScoreRecord]
+    artifacts: dict[str, str]
+    """Identity of the artifact of every stage that led here, by stage."""
+    files: dict[str, str]
+    """SHA-256 of every other file of the record."""
+    timings: dict[str, float]
+    """Seconds per stage, when it was computed; not deterministic."""
+    environment: Environment
+    harness: str
+    """Version of bliss-harness."""
+
+
+@dataclass(frozen=True)
+class RecordFolder:
+    """A record on disk: its header, and its files on demand."""
+
+    folder: Path
+    header: Record
+
+    def frame(self, name: str) -> pd.DataFrame | None:
+        """A sidecar such as ``"predictions"`` or ``"tables/ece.reliability"``; ``None`` when the record has none.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        import pandas as pd
+
+        path = self.folder / f"{name}.parquet"
+        if not path.exists():
+            return None
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: damaged ({error}).", hint="Delete the record folder and run the suite again."
+            ) from error
+
+    def tables(self) -> list[str]:
+        """Names of the metric tables: ``"tables/ece.reliability"``."""
+        return sorted(
+            f"tables/{path.name.removesuffix('.parquet')}" for path in (self.folder / "tables").glob("*.parquet")
+        )
+
+    def verify(self) -> list[str]:
+        """Files that are missing or differ from their digest in the header; empty when all is well."""
+        problems = []
+        for name, digest in sorted(self.header.files.items()):
+            path = self.folder / name
+            if not path.exists():
+                problems.append(f"{path}: missing")
+            elif file_digest(path) != digest:
+                problems.append(f"{path}: differs from the digest in {HEADER}")
+        return problems
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_record(folder: Path) -> RecordFolder:
+    """Read and validate a record.
+
+    Raises:
+        InputError: No header, a header that is no record, or one written by a newer harness.
+    """
+    path = folder / HEADER
+    try:
+        payload = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder} is not a record: it has no {HEADER}.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}).") from error
+    version = payload.get("schema_version") if isinstance(payload, Mapping) else None
+    if not isinstance(version, int):
+        raise InputError(f"{path}: is not a run record (no schema_version).")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: has record schema {version}, newer than the {SCHEMA_VERSION} that this harness reads.",
+            hint="Upgrade with `pip install --upgrade bliss-harness`.",
+        )
+    try:
+        return RecordFolder(folder, Record.model_validate(payload))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
+        raise InputError(f"{path}: key {where!r}: {first['msg']}{more}.") from error
+
+
+def find_records(paths: Iterable[Path]) -> list[RecordFolder]:
+    """All records at or below the given folders (or named by their header file), sorted and without repetition.
+
+    Raises:
+        InputError: A path does not exist or holds no record.
+    """
+    folders: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist.")
+        if path.name == HEADER:
+            path = path.parent  # noqa: PLW2901
+        headers = sorted(path.rglob(HEADER)) if path.is_dir() else []
+        if not headers:
+            raise InputError(f"{path} holds no records (no {HEADER} in it or below).")
+        folders.update(dict.fromkeys(header.parent.resolve() for header in headers))
+    return [read_record(folder) for folder in folders]
