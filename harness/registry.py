@@ -210,7 +210,7 @@ def _load(entry: Entry) -> type[Component]:
         loaded = entry.point.load()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
+    except BaseException as error:
         first = str(error).splitlines()[0] if str(error) else "no message"
         raise ComponentError(
             f"The {where} cannot be imported from {entry.point.value!r}: {type(error).__name__}: {first}", hint=hint
