@@ -3,7 +3,8 @@
 A record is a folder::
 
     record.json            the header: versioned, validated on reading (:class:`Record`)
-    predictions.parquet    per test example: id, label, tags, prob_0.., status, perturbed_prob_0.., queries (no texts)
+    predictions.parquet    per test example: id, label, tags, prob_0.., status, perturbed_prob_0.., queries (no texts); and
+                           cluster, a digest of its text by which repeated texts are known (the id where it is absent)
     validation.parquet     per validation example: id, label, prob_0..
     per_example.parquet    per test example and decomposing score: its contribution (column = name of the score)
     replicates.parquet     per bootstrap resample and non-decomposing score: its value (column = name of the score)
@@ -84,6 +85,8 @@ class ScoreRecord(_Part):
     """Whether ``per_example.parquet`` has its contributions; otherwise ``replicates.parquet`` may have its resamples."""
     metric: str = ""
     """Name of the metric that it belongs to."""
+    volatile: bool = False
+    """Whether it differs between two equal runs (a time, a memory peak); such figures stay off the boards."""
     meaning: str = ""
 
 
@@ -225,7 +228,12 @@ def find_records(paths: Iterable[Path]) -> list[RecordFolder]:
             raise InputError(f"{path} does not exist.")
         if path.name == HEADER:
             path = path.parent  # noqa: PLW2901
-        headers = sorted(path.rglob(HEADER)) if path.is_dir() else []
+        # A writer that was killed leaves a hidden folder behind, which is not a record.
+        headers = [
+            header
+            for header in (sorted(path.rglob(HEADER)) if path.is_dir() else [])
+            if not any(part.startswith(".") for part in header.relative_to(path).parts)
+        ]
         if not headers:
             raise InputError(f"{path} holds no records (no {HEADER} in it or below).")
         folders.update(dict.fromkeys(header.parent.resolve() for header in headers))

@@ -1,0 +1,78 @@
+"""Writing of run records: whole or not at all, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import InputError, StoreError
+from harness.records import HEADER, Record, RecordFolder, file_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = ("predictions", "validation")
+"""The files that every record has beside its header."""
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a data frame as Zstandard-compressed parquet, without its index, the same bytes every time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, path, compression="zstd", compression_level=9)
+
+
+def write_record(folder: Path, header: Record, frames: Mapping[str, pd.DataFrame]) -> RecordFolder:
+    """Write a record so that nobody ever sees half of it.
+
+    Everything is written to a temporary folder beside ``folder``, which then takes its place; a record that was there before
+    is replaced.
+
+    Args:
+        folder: Where the record shall be; its parents are made.
+        header: The header; its ``files`` are filled in here.
+        frames: The other files by name without ``.parquet``: ``"predictions"``, ``"tables/ece.reliability"``. Indexes are
+            not kept.
+
+    Returns:
+        The record as it lies on disk.
+
+    Raises:
+        InputError: ``predictions`` or ``validation`` is missing.
+        StoreError: The folder cannot be written.
+    """
+    if missing := [name for name in REQUIRED if name not in frames]:
+        raise InputError(f"A record needs the frames {' and '.join(REQUIRED)}; missing: {', '.join(missing)}.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise StoreError(f"{folder.parent}: cannot be written ({error.strerror}).") from error
+    fresh = work / "new"
+    try:
+        files = {}
+        for name, frame in sorted(frames.items()):
+            path = fresh / f"{name}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_parquet(frame, path)
+            files[f"{name}.parquet"] = file_digest(path)
+        complete = header.model_copy(update={"files": files})
+        (fresh / HEADER).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            folder.rename(work / "old")
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if (work / "old").exists():
+                (work / "old").rename(folder)
+            raise
+    except OSError as error:
+        raise StoreError(f"{folder}: the record cannot be written ({error.strerror or error}).") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return RecordFolder(folder, complete)
