@@ -1,0 +1,122 @@
+"""How payloads lie on disk: examples as parquet, arrays as safetensors, the rest as JSON; the same bytes for the same data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.components.example import Example
+from harness.types import Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from harness.types import FloatArray, IntArray
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys."""
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays as safetensors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what :func:`write_arrays` wrote."""
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> None:
+    """Write columns as zstd-compressed parquet; ``types`` names arrow types of columns that may be empty or all null."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    aliases = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "tags": pa.list_(pa.string())}
+    arrays = {
+        name: pa.array(values, type=aliases[types[name]] if types and name in types else None)
+        for name, values in columns.items()
+    }
+    pq.write_table(pa.table(arrays), path, compression="zstd")
+
+
+def read_table(path: Path) -> dict[str, list[Any]]:
+    """Read a parquet file as columns of Python values."""
+    import pyarrow.parquet as pq
+
+    columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    return columns
+
+
+EXAMPLE_TYPES = {"id": "string", "text": "string", "text_pair": "string", "label": "int64", "tags": "tags"}
+
+
+def example_columns(examples: Sequence[Example]) -> dict[str, list[Any]]:
+    """Examples as columns ``id``, ``text``, ``text_pair``, ``label``, ``tags``."""
+    return {
+        "id": [example.id for example in examples],
+        "text": [example.text for example in examples],
+        "text_pair": [example.text_pair for example in examples],
+        "label": [example.label for example in examples],
+        "tags": [list(example.tags) for example in examples],
+    }
+
+
+def examples_of(columns: Mapping[str, Sequence[Any]]) -> list[Example]:
+    """The examples of :func:`example_columns`."""
+    return [
+        Example(text=text, label=label, text_pair=pair, id=identifier, tags=tuple(tags))
+        for identifier, text, pair, label, tags in zip(
+            columns["id"], columns["text"], columns["text_pair"], columns["label"], columns["tags"], strict=True
+        )
+    ]
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write examples as parquet."""
+    write_table(path, example_columns(examples), EXAMPLE_TYPES)
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read what :func:`write_examples` wrote."""
+    return examples_of(read_table(path))
+
+
+def split_texts(texts: Iterable[Texts]) -> tuple[list[str], list[str | None]]:
+    """Texts or pairs as two columns."""
+    first, second = [], []
+    for item in texts:
+        one, two = (item, None) if isinstance(item, str) else item
+        first.append(one)
+        second.append(two)
+    return first, second
+
+
+def join_texts(first: Sequence[str], second: Sequence[str | None]) -> list[Texts]:
+    """The reverse of :func:`split_texts`."""
+    return [one if two is None else (one, two) for one, two in zip(first, second, strict=True)]
+
+
+def labels_of(examples: Sequence[Example]) -> IntArray:
+    """``(n,)`` int64 class indices."""
+    import numpy as np
+
+    return np.asarray([example.label for example in examples], dtype=np.int64)
+
+
+def as_float32(array: npt.ArrayLike) -> FloatArray:
+    """A contiguous float32 array."""
+    import numpy as np
+
+    result: npt.NDArray[np.float32] = np.ascontiguousarray(array, dtype=np.float32)
+    return result

@@ -1,0 +1,229 @@
+"""Elicit unknown unknowns: attack training examples in the selector's order until the quota is met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.components.attack import Attack, AttackResult
+from harness.components.example import Example
+from harness.components.generator import UnknownUnknown
+from harness.components.model import Classifier, Model
+from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
+from harness.errors import HarnessError
+from harness.payload import (
+    as_float32,
+    join_texts,
+    read_arrays,
+    read_examples,
+    split_texts,
+    write_arrays,
+    write_json,
+    write_table,
+)
+from harness.progress import Bar, progress
+from harness.stages.base import Configured, Context, Stage, given
+from harness.stages.embed import Embed, embeddings_of
+from harness.stages.fine_tune import FineTune
+from harness.stages.load import Load
+from harness.stages.predict import Predict, probs_of
+from harness.stages.value import Value, values_of
+from harness.store import Artifact
+
+if TYPE_CHECKING:
+    from harness.types import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Elicit(Stage):
+    """Unknown unknowns at the primary threshold, in the order found (protocol, step 5)."""
+
+    kind: ClassVar[str] = "elicit"
+
+    load: Load
+    model: Configured[Model]
+    classifier: FineTune
+    attack: Configured[Attack]
+    selector: Configured[Selector]
+    fraction: float
+    threshold: float
+    seed: int
+    attack_seed: int
+    values: Value | None = None
+    embeddings: Embed | None = None
+    predictions: Predict | None = None
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "model": self.model.identity,
+            "attack": self.attack.identity,
+            "selector": self.selector.identity,
+            "fraction": self.fraction,
+            "threshold": self.threshold,
+            "seed": self.seed,
+            "attack_seed": self.attack_seed,
+        }
+
+    def inputs(self) -> dict[str, Stage]:
+        return given(
+            load=self.load,
+            classifier=self.classifier,
+            values=self.values,
+            embeddings=self.embeddings,
+            predictions=self.predictions,
+        )
+
+    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
+        train = read_examples(inputs["load"].path("train.parquet"))
+        problem = SelectionProblem(
+            train,
+            embeddings=embeddings_of(inputs["embeddings"]) if "embeddings" in inputs else None,
+            probs=probs_of(inputs["predictions"]) if "predictions" in inputs else None,
+            values=values_of(inputs["values"]) if "values" in inputs else None,
+        )
+        wanted = max(1, round(self.fraction * len(train)))
+        victim = self.model.component.load(inputs["classifier"].path("classifier"))
+        search = _Hunt(victim, self.attack.component, train, wanted, self.threshold, self.attack_seed)
+        selector = self.selector.component
+        with progress("unknown unknowns", total=wanted) as bar:
+            if isinstance(selector, AdaptiveSelector):
+                session = selector.search(problem, seed=self.seed)
+                while not search.done and len(batch := session.ask()):
+                    found = search.attack(batch, bar)
+                    session.tell(batch[: len(found)], found)
+            else:
+                order = _permutation(selector.order(problem, seed=self.seed), len(train), self.selector.entry.key)
+                search.attack(order, bar)
+        write_uus(out, search.found)
+        write_json(
+            out / "counts.json",
+            {
+                "attacked": search.attacked,
+                "succeeded": search.succeeded,
+                "queries": search.queries,
+                "uus": len(search.found),
+                "uus_wanted": wanted,
+                "training_examples": len(train),
+            },
+        )
+
+
+class _Hunt:
+    """Attacks examples and keeps the confident errors among the results."""
+
+    def __init__(
+        self, victim: Classifier, attack: Attack, train: Sequence[Example], wanted: int, threshold: float, seed: int
+    ) -> None:
+        self.victim, self._attack, self.train = victim, attack, train
+        self.wanted, self.threshold, self.seed = wanted, threshold, seed
+        self.found: list[UnknownUnknown] = []
+        self.attacked = self.succeeded = self.queries = 0
+
+    @property
+    def done(self) -> bool:
+        return len(self.found) >= self.wanted
+
+    def attack(self, indices: IntArray, bar: Bar) -> Any:
+        """Attack in order, stopping at the quota; which of those attacked were unknown unknowns, as bools."""
+        import numpy as np
+
+        hits: list[bool] = []
+        if self.done:
+            return np.zeros(0, dtype=bool)
+        results = self._attack.attack(self.victim, _Ordered(self.train, indices), seed=self.seed + self.attacked)
+        for index, result in zip(indices, results, strict=False):
+            self.attacked += 1
+            self.queries += result.queries
+            self.succeeded += result.status == "succeeded"
+            uu = self._judge(int(index), result)
+            hits.append(uu is not None)
+            if uu is not None:
+                self.found.append(uu)
+            bar.advance(float(uu is not None), attacked=self.attacked, queries=self.queries)
+            if self.done:
+                break
+        _close(results)
+        return np.asarray(hits, dtype=bool)
+
+    def _judge(self, index: int, result: AttackResult) -> UnknownUnknown | None:
+        import numpy as np
+
+        probs = as_float32(result.perturbed_probs)
+        wrong = int(probs.argmax()) != self.train[index].label
+        if result.status != "succeeded" or not wrong or probs.max() < np.float32(self.threshold):
+            return None
+        return UnknownUnknown(
+            self.train[index], result.perturbed, as_float32(result.original_probs), probs, index, result.queries
+        )
+
+
+def _close(results: Iterator[AttackResult]) -> None:
+    close = getattr(results, "close", None)
+    if close is not None:
+        close()
+
+
+class _Ordered(Sequence[Example]):
+    """Examples in a given order, without copying them."""
+
+    def __init__(self, examples: Sequence[Example], order: IntArray) -> None:
+        self._examples, self._order = examples, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return _Ordered(self._examples, self._order[position])
+        return self._examples[int(self._order[position])]
+
+
+def _permutation(order: Any, n: int, name: str) -> IntArray:
+    import numpy as np
+
+    array: IntArray = np.asarray(order)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or len(np.unique(array)) != len(array):
+        raise HarnessError(f"The selector {name} did not return distinct indices.")
+    if len(array) and (array.min() < 0 or array.max() >= n):
+        raise HarnessError(f"The selector {name} returned indices outside 0..{n - 1}.")
+    return array
+
+
+def write_uus(out: Path, uus: Sequence[UnknownUnknown]) -> None:
+    """Write unknown unknowns; the original examples are referred to by their index."""
+    import numpy as np
+
+    first, second = split_texts(uu.perturbed for uu in uus)
+    columns = {
+        "index": [uu.index for uu in uus],
+        "perturbed": first,
+        "perturbed_pair": second,
+        "queries": [uu.queries for uu in uus],
+    }
+    write_table(
+        out / "uus.parquet",
+        columns,
+        {"index": "int64", "perturbed": "string", "perturbed_pair": "string", "queries": "int64"},
+    )
+    empty = np.zeros((0, 2), dtype=np.float32)
+    write_arrays(
+        out / "probs.safetensors",
+        {
+            "original": np.stack([uu.original_probs for uu in uus]) if uus else empty,
+            "perturbed": np.stack([uu.perturbed_probs for uu in uus]) if uus else empty,
+        },
+    )
+
+
+def uus_of(artifact: Artifact, train: Sequence[Example]) -> list[UnknownUnknown]:
+    """The unknown unknowns of an :class:`Elicit` stage."""
+    from harness.payload import read_table
+
+    table, probs = read_table(artifact.path("uus.parquet")), read_arrays(artifact.path("probs.safetensors"))
+    perturbed = join_texts(table["perturbed"], table["perturbed_pair"])
+    return [
+        UnknownUnknown(train[index], text, probs["original"][row], probs["perturbed"][row], index, queries)
+        for row, (index, text, queries) in enumerate(zip(table["index"], perturbed, table["queries"], strict=True))
+    ]

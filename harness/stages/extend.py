@@ -1,0 +1,61 @@
+"""Decide which synthetic examples may be trained on: none that nearly repeats a validation or test example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.components.generator import Rejected, SyntheticExample
+from harness.payload import read_examples
+from harness.stages.base import Context, Stage
+from harness.store import Artifact
+
+if TYPE_CHECKING:
+    from harness.stages.generate import Generate
+    from harness.stages.load import Load
+
+
+@dataclass(frozen=True, eq=False)
+class Extend(Stage):
+    """The synthetic examples that extend the training set, and all that were rejected on the way."""
+
+    kind: ClassVar[str] = "extend"
+
+    load: Load
+    generate: Generate
+    leakage_threshold: float
+
+    def options(self) -> dict[str, Any]:
+        return {"leakage_threshold": self.leakage_threshold}
+
+    def inputs(self) -> dict[str, Stage]:
+        return {"load": self.load, "generate": self.generate}
+
+    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
+        from harness.leakage import leaks
+        from harness.stages.generate import rejected_of, write_rejected, write_synthetic
+
+        held_out = [
+            example.texts
+            for split in ("validation", "test")
+            for example in read_examples(inputs["load"].path(f"{split}.parquet"))
+        ]
+        made, rejected = synthetic_of(inputs["generate"]), rejected_of(inputs["generate"])
+        leaked = leaks([item.example.texts for item in made], held_out, threshold=self.leakage_threshold)
+        kept = [item for item, leak in zip(made, leaked, strict=True) if not leak]
+        write_synthetic(out, kept)
+        refused = [
+            Rejected(item.uu, item.role, "leakage", item.example.text)
+            for item, leak in zip(made, leaked, strict=True)
+            if leak
+        ]
+        write_rejected(out, [*rejected, *refused])
+
+
+def synthetic_of(artifact: Artifact) -> list[SyntheticExample]:
+    """The synthetic examples of an :class:`Extend` stage."""
+    from harness.stages.generate import synthetic_of as read
+
+    return read(artifact)

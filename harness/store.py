@@ -1,0 +1,226 @@
+"""The artifact store: immutable results of stages, by content address.
+
+An artifact is a folder ``<root>/artifacts/<stage kind>/<id>`` of payload files (parquet, safetensors, JSON; never pickle) with a
+manifest that holds the identity it was computed from and a SHA-256 of every file. It is written to a temporary folder, flushed,
+and renamed in one step: it is there whole or not at all. Two runs over one store exclude each other per artifact with a file
+lock, which the operating system releases when a process dies.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, StoreError
+from harness.records import file_digest
+
+MANIFEST = "artifact.json"
+FORMAT = 1
+
+
+class DamagedArtifactError(HarnessError):
+    """An artifact's files do not match its manifest."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished artifact.
+
+    Attributes:
+        folder: Where its files are.
+        meta: Facts about the computation that are not part of its identity: ``seconds``, ``peak_memory`` (bytes).
+    """
+
+    folder: Path
+    meta: dict[str, Any]
+
+    def path(self, name: str) -> Path:
+        """One of its files or folders."""
+        return self.folder / name
+
+    def json(self, name: str) -> Any:
+        """A JSON file of the artifact."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+
+class Store:
+    """A folder of artifacts.
+
+    Args:
+        root: The store's folder; made if absent.
+
+    Raises:
+        StoreError: The folder cannot be made or written, or was written by a newer harness.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._verified: set[Path] = set()
+        with explained(root):
+            root.mkdir(parents=True, exist_ok=True)
+            for part in ("artifacts", "building", "locks"):
+                (root / part).mkdir(exist_ok=True)
+            ignore = root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            if not os.access(root, os.W_OK):
+                raise PermissionError(errno.EACCES, "no write permission", str(root))
+
+    @property
+    def responses(self) -> Path:
+        """A folder for paid responses of language models; kept when artifacts are deleted."""
+        return self.root / "responses"
+
+    def folder(self, kind: str, identifier: str) -> Path:
+        """Where an artifact is or would be."""
+        return self.root / "artifacts" / kind / identifier
+
+    def has(self, kind: str, identifier: str) -> bool:
+        """Whether the artifact is there with all its files at their sizes (their contents are checked by :meth:`open`)."""
+        folder = self.folder(kind, identifier)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            return all((folder / name).stat().st_size == entry["size"] for name, entry in manifest["files"].items())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def open(self, kind: str, identifier: str) -> Artifact:
+        """A finished artifact; its checksums are verified the first time this process opens it.
+
+        Raises:
+            DamagedArtifactError: It is missing, incomplete, or a file differs from its checksum.
+        """
+        folder = self.folder(kind, identifier)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            files, meta = manifest["files"], manifest["meta"]
+            if folder not in self._verified:
+                for name, entry in files.items():
+                    if file_digest(folder / name) != entry["sha256"]:
+                        raise DamagedArtifactError(f"{folder / name} differs from its checksum.")
+                self._verified.add(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
+        return Artifact(folder, meta)
+
+    def discard(self, kind: str, identifier: str) -> None:
+        """Remove an artifact, so that it is computed again."""
+        folder = self.folder(kind, identifier)
+        self._verified.discard(folder)
+        with explained(self.root):
+            if folder.exists():
+                grave = self._building(kind, f"{identifier}.damaged")
+                shutil.rmtree(grave, ignore_errors=True)
+                folder.rename(grave)
+                shutil.rmtree(grave, ignore_errors=True)
+
+    @contextmanager
+    def claim(self, kind: str, identifier: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold the right to compute one artifact, waiting while another process has it.
+
+        Args:
+            kind: Stage kind.
+            identifier: Artifact identity.
+            on_wait: Called once when there is something to wait for.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.root / "locks" / f"{kind}-{identifier}.lock")
+        with explained(self.root):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if on_wait is not None:
+                    on_wait()
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write(self, kind: str, identifier: str, identity: Any, compute: Callable[[Path], dict[str, Any]]) -> Artifact:
+        """Compute an artifact into a temporary folder and put it in place. Call it while holding :meth:`claim`.
+
+        Args:
+            kind: Stage kind.
+            identifier: Artifact identity.
+            identity: What the identifier is the hash of, kept in the manifest for people.
+            compute: Writes the payload into the folder it is given; what it returns is added to ``meta``.
+        """
+        building = self._building(kind, identifier)
+        with explained(self.root):
+            shutil.rmtree(building, ignore_errors=True)  # left by a process that died: we hold its claim now
+            building.mkdir(parents=True)
+        start = time.perf_counter()
+        try:
+            with explained(self.root, only_space=True):
+                meta = compute(building)
+            seconds = time.perf_counter() - start
+            with explained(self.root):
+                files = {}
+                for path in sorted(p for p in building.rglob("*") if p.is_file()):
+                    name = path.relative_to(building).as_posix()
+                    files[name] = {"sha256": file_digest(path), "size": path.stat().st_size}
+                    _flush(path)
+                manifest = {
+                    "format": FORMAT,
+                    "kind": kind,
+                    "id": identifier,
+                    "identity": identity,
+                    "files": files,
+                    "meta": {"seconds": seconds, **meta},
+                }
+                (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+                _flush(building / MANIFEST)
+                target = self.folder(kind, identifier)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.exists():  # an incomplete one that has() refused
+                    shutil.rmtree(target)
+                building.rename(target)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        self._verified.add(target)
+        return Artifact(target, manifest["meta"])  # type: ignore[arg-type]
+
+    def _building(self, kind: str, identifier: str) -> Path:
+        return self.root / "building" / f"{kind}-{identifier}"
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def explained(root: Path, *, only_space: bool = False) -> Iterator[None]:
+    """Turn operating system errors about ``root`` into messages for the user.
+
+    Args:
+        root: The folder that is read or written.
+        only_space: Explain a full disk only; other errors may come from elsewhere and pass through.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreError(
+                f"No space left on the disk of {root}. Finished stages are kept.",
+                hint="Free some space (`harness cache` shows what the store holds), then run the same command again.",
+            ) from error
+        if only_space:
+            raise
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StoreError(
+                f"No permission to write to {error.filename or root}.",
+                hint="Choose another place with --store and --output.",
+            ) from error
+        raise StoreError(f"Cannot use {root}: {error.strerror or error}.") from error
