@@ -1,6 +1,6 @@
 """The artifact store: immutable results of stages, by content address.
 
-An artifact is a folder ``<root>/artifacts/<stage kind>/<id>`` of payload files (parquet, safetensors, JSON; never pickle) with a
+An artifact is a folder ``<root>/artifacts/<stage kind>/<id>`` of payload files (parquet, safetensors, JSON; never pickle) and a
 manifest that holds the identity it was computed from and a SHA-256 of every file. It is written to a temporary folder, flushed,
 and renamed in one step: it is there whole or not at all. Two runs over one store exclude each other per artifact with a file
 lock, which the operating system releases when a process dies.

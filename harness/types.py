@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     FloatArray: TypeAlias = npt.NDArray[np.floating]
     IntArray: TypeAlias = npt.NDArray[np.integer]
     BoolArray: TypeAlias = npt.NDArray[np.bool_]
+else:  # at run time the names exist without importing numpy
+    FloatArray = IntArray = BoolArray = Any
 
 Texts: TypeAlias = str | tuple[str, str]
 """The text of one example: a string, or an ordered pair of strings."""

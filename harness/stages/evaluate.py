@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 RESAMPLES = 200
 """Bootstrap resamples of figures that do not decompose over examples."""
 
+BOOTSTRAP_SEED = 0
+"""Constant, so that the resamples of all arms and seeds with the same test set are paired."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluate(Stage):
@@ -42,14 +45,12 @@ class Evaluate(Stage):
     thresholds: tuple[float, ...]
     parts: Mapping[str, Stage]
     baseline: Mapping[str, Stage] = field(default_factory=dict)
-    bootstrap_seed: int = 0
 
     def options(self) -> dict[str, Any]:
         return {
             "metrics": {name: metric.identity for name, metric in self.metrics.items()},
             "order": list(self.metrics),
             "thresholds": list(self.thresholds),
-            "bootstrap_seed": self.bootstrap_seed,
             "resamples": RESAMPLES,
         }
 
@@ -85,7 +86,8 @@ class Evaluate(Stage):
             for key, score in scores.scalars.items():
                 if any(record["name"] == key for record in records):
                     raise HarnessError(f"Two metrics of the suite compute a figure called {key!r}; remove one of them.")
-                records.append({"name": key, "metric": name, **_score_record(score)})
+                volatile = "costs" in metric.component.needs
+                records.append({"name": key, "metric": name, "volatile": volatile, **_score_record(score)})
                 if score.per_example is not None:
                     contributions = np.asarray(score.per_example)
                     if contributions.shape != (len(outcome.test),):
@@ -110,7 +112,7 @@ class Evaluate(Stage):
             return {}
         clusters = [cluster_id(example.texts) for example in outcome.test]
         with progress("resamples", total=RESAMPLES) as bar:
-            for rows in resample_rows(clusters, count=RESAMPLES, seed=self.bootstrap_seed):
+            for rows in resample_rows(clusters, count=RESAMPLES, seed=BOOTSTRAP_SEED):
                 sample = outcome.take(rows)
                 self._replicate(sample, again, replicates, bar)
         return replicates
@@ -193,9 +195,12 @@ def _frames(outcome: Outcome, inputs: Mapping[str, Artifact]) -> dict[str, pd.Da
     """The record's files that do not come from metrics."""
     import numpy as np
 
+    from harness.statistics.resampling import cluster_id
+
     classes = range(outcome.task.num_labels)
     predictions: dict[str, Any] = {
         "id": [example.id for example in outcome.test],
+        "cluster": [cluster_id(example.texts) for example in outcome.test],
         "label": outcome.labels,
         "tags": [list(example.tags) for example in outcome.test],
         **{f"prob_{k}": outcome.probs[:, k] for k in classes},
@@ -253,14 +258,14 @@ def _synthetic_frames(outcome: Outcome, extend: Artifact, inputs: Mapping[str, A
             {
                 "id": [item.example.id for item in synthetic],
                 "uu": [item.uu for item in synthetic],
-                "uu_id": [uu.example.id for uu in sources],
-                "uu_text": [uu.example.text for uu in sources],
-                "uu_text_pair": [uu.example.text_pair for uu in sources],
-                "uu_label": [uu.example.label for uu in sources],
-                "uu_perturbed": [first for first, _ in perturbed],
-                "uu_perturbed_pair": [second for _, second in perturbed],
-                "uu_predicted": [uu.predicted for uu in sources],
-                "uu_confidence": [uu.confidence for uu in sources],
+                "original_id": [uu.example.id for uu in sources],
+                "original": [uu.example.text for uu in sources],
+                "original_pair": [uu.example.text_pair for uu in sources],
+                "original_label": [uu.example.label for uu in sources],
+                "perturbed": [first for first, _ in perturbed],
+                "perturbed_pair": [second for _, second in perturbed],
+                "predicted": [uu.predicted for uu in sources],
+                "confidence": [uu.confidence for uu in sources],
                 "role": [item.role for item in synthetic],
                 "hypothesis": [item.hypothesis for item in synthetic],
                 "text": [item.example.text for item in synthetic],
