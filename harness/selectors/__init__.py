@@ -1,1 +1,1 @@
-
+"""Built-in selectors: in which order training examples are attacked."""

@@ -1,1 +1,1 @@
-"""Metrics of bliss-harness."""
+"""Metrics of bliss-harness: unknown unknowns, accuracy, calibration, selective prediction, blind spots, cost."""

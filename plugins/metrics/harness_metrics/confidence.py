@@ -1,0 +1,69 @@
+"""Metric ``confidence``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from harness.components import Metric, Outcome, Score, Scores
+
+
+class Confidence(Metric):
+    """Mean and spread of the confidence, overall and where the prediction is wrong.
+
+    The confidence of a prediction is the highest class probability, ``c = max_k p(k|x)``, between ``1/K`` and 1. Neither
+    more nor less of it is better in itself; a count of unknown unknowns cannot be read without it (thesis 5.3.2).
+
+    ``confidence`` is the mean over a population, ``confidence_std`` the standard deviation (dividing by n), and
+    ``confidence_wrong`` the mean over the wrong predictions of the population (lower is better; not defined when there
+    is none). Table ``wrong_confidence``: histogram of the confidences of wrong predictions (thesis figures 5.3 to 5.6), one
+    row per population and bin ``[low, high)``, the last bin closed.
+    """
+
+    api_version: ClassVar[int] = 1
+
+    bins: int = Field(default=25, ge=1, le=1000)
+    """Bins of the histogram between 0.5 (or ``1/K`` with more than two classes) and 1."""
+
+    def score(self, outcome: Outcome) -> Scores:
+        """Score every population."""
+        import numpy as np
+        import pandas as pd
+
+        from harness_metrics.populations import populations
+
+        scalars: dict[str, Score] = {}
+        histograms: list[pd.DataFrame] = []
+        low = 1 / outcome.task.num_labels
+        edges = np.linspace(low, 1.0, self.bins + 1)
+        for name, predictions in populations(outcome).items():
+            inside = predictions.counts
+            confidence = predictions.confidence.astype(np.float64)
+            present = confidence[inside]
+            scalars[f"confidence/{name}"] = Score(
+                float(present.mean()) if len(present) else float("nan"),
+                low=low,
+                high=1,
+                per_example=np.where(inside, confidence, np.nan),
+                meaning="Mean confidence of the predictions.",
+            )
+            scalars[f"confidence_std/{name}"] = Score(
+                float(present.std()) if len(present) else float("nan"),
+                low=0,
+                high=(1 - low) / 2,
+                meaning="Standard deviation of the confidence.",
+            )
+            wrong = inside & ~predictions.correct
+            scalars[f"confidence_wrong/{name}"] = Score(
+                float(confidence[wrong].mean()) if wrong.any() else float("nan"),
+                better="lower",
+                low=low,
+                high=1,
+                per_example=np.where(wrong, confidence, np.nan),
+                meaning="Mean confidence of the wrong predictions.",
+            )
+            # float32 rounding may put a uniform prediction a hair outside the range
+            counts, _ = np.histogram(np.clip(confidence[wrong], low, 1.0), bins=edges)
+            histograms.append(pd.DataFrame({"population": name, "low": edges[:-1], "high": edges[1:], "count": counts}))
+        return Scores(scalars, {"wrong_confidence": pd.concat(histograms, ignore_index=True)})

@@ -1,0 +1,74 @@
+"""Metric ``uu``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from harness.components import Metric, Outcome, Score, Scores
+
+
+class UnknownUnknowns(Metric):
+    """Unknown unknowns: confident, wrong predictions, counted at every threshold of the suite.
+
+    A prediction is an unknown unknown at τ (UU@τ) when it is wrong and its confidence is at least τ (the bound is inclusive;
+    Attenberg, Ipeirotis and Provost 2015; thesis definition 3.1). Three populations are counted and never added up:
+
+    * ``clean``: wrong predictions on unperturbed test examples;
+    * ``perturbed``: successful attacks only, right before and wrong after (the thesis's UU column);
+    * ``deployed``: every test example, perturbed where the attack succeeded and as it was otherwise.
+
+    ``uu@τ`` is the count. ``uu_rate@τ`` is the count divided by the number of *all* test examples, in every population, so
+    that the rates of arms with different attack success can be compared. ``uu_area`` is the mean of ``uu_rate@τ`` over
+    all τ from 0.5 to 1: the normalised area under the curve over τ, exact (each wrong prediction contributes
+    ``(c - 0.5) / 0.5``, at least 0). All from 0 up; lower is better, but see ``matched-uu``.
+
+    Table ``uu_curve``: ``population``, ``tau`` from 0.5 to 1 in steps of 0.005, ``count``, ``rate``.
+    """
+
+    api_version: ClassVar[int] = 1
+
+    def score(self, outcome: Outcome) -> Scores:
+        """Count unknown unknowns in every population."""
+        import numpy as np
+        import pandas as pd
+
+        from harness_metrics.populations import populations, tau_grid
+
+        scalars: dict[str, Score] = {}
+        curves: list[pd.DataFrame] = []
+        grid = tau_grid()
+        for name, predictions in populations(outcome).items():
+            n = len(predictions.labels)
+            for tau in outcome.thresholds:
+                uus = predictions.uu(tau)
+                scalars[f"uu@{tau:g}/{name}"] = Score(
+                    int(uus.sum()),
+                    better="lower",
+                    low=0,
+                    high=n,
+                    per_example=uus,
+                    total=True,
+                    meaning=f"Wrong predictions with confidence of at least {tau:g}, population {name}.",
+                )
+                scalars[f"uu_rate@{tau:g}/{name}"] = Score(
+                    float(uus.mean()),
+                    better="lower",
+                    low=0,
+                    high=1,
+                    per_example=uus,
+                    meaning=f"The same as a share of all test examples, population {name}.",
+                )
+            wrong = predictions.counts & ~predictions.correct
+            above = np.clip((predictions.confidence.astype(np.float64) - 0.5) / 0.5, 0, 1)
+            scalars[f"uu_area/{name}"] = Score(
+                float(np.where(wrong, above, 0.0).mean()),
+                better="lower",
+                low=0,
+                high=1,
+                per_example=np.where(wrong, above, 0.0),
+                meaning=f"Mean UU rate over all thresholds from 0.5 to 1, population {name}.",
+            )
+            counts = [int(predictions.uu(tau).sum()) for tau in grid]
+            rates = [count / n for count in counts]
+            curves.append(pd.DataFrame({"population": name, "tau": grid, "count": counts, "rate": rates}))
+        return Scores(scalars, {"uu_curve": pd.concat(curves, ignore_index=True)})

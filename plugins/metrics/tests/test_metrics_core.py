@@ -1,0 +1,198 @@
+"""Accuracy, confidence, unknown unknowns, calibration and proper scores, against the libraries and by hand."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from harness.components import Outcome
+from harness.errors import DataError, HarnessError
+from harness.registry import component
+
+seeds = st.integers(0, 2**31 - 1)
+classes = st.integers(2, 4)
+
+
+def scores(metric: str, outcome: Outcome, **options: object) -> dict[str, float]:
+    return {name: score.value for name, score in component("metric", metric, **options).score(outcome).scalars.items()}
+
+
+@given(seeds, st.integers(1, 80), classes)
+@settings(max_examples=60, deadline=None)
+def test_accuracy_family_equals_scikit_learn(random_outcome, seed: int, n: int, k: int) -> None:
+    o = random_outcome(seed, n, k)
+    found = scores("accuracy", o)
+    truth, guess = o.labels, o.probs.argmax(axis=1)
+    after = np.where(o.attacked.succeeded, o.attacked.probs.argmax(axis=1), guess)
+    for name, predicted in (("clean", guess), ("attacked", after)):
+        assert found[f"accuracy/{name}"] == pytest.approx(sk.accuracy_score(truth, predicted))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a class that is predicted but never true
+            assert found[f"balanced_accuracy/{name}"] == pytest.approx(sk.balanced_accuracy_score(truth, predicted))
+            assert found[f"mcc/{name}"] == pytest.approx(sk.matthews_corrcoef(truth, predicted))
+        f1 = sk.f1_score(truth, predicted, labels=range(k), average="macro", zero_division=0.0)
+        assert found[f"f1/{name}"] == pytest.approx(f1)
+
+
+@given(seeds, st.integers(1, 200), classes, st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_ece_and_mce_equal_torchmetrics(random_outcome, seed: int, n: int, k: int, bins: int) -> None:
+    o = random_outcome(seed, n, k)
+    # Where a confidence lies exactly on a bound, torchmetrics closes bins on the other side than Guo et al.
+    on_bound = np.isclose(o.probs.max(axis=1) * bins, np.round(o.probs.max(axis=1) * bins), atol=1e-4)
+    o = o.take(np.flatnonzero(~on_bound)) if (~on_bound).any() else o
+    if on_bound.all():
+        return
+    found = scores("ece", o, bins=bins)
+    for ours, norm in (("ece", "l1"), ("mce", "max")):
+        theirs = multiclass_calibration_error(
+            torch.tensor(o.probs), torch.tensor(o.labels), num_classes=k, n_bins=bins, norm=norm
+        )
+        assert found[f"{ours}/clean"] == pytest.approx(float(theirs), abs=1e-5)
+
+
+@given(seeds, st.integers(1, 60), classes)
+@settings(max_examples=40, deadline=None)
+def test_proper_scores_equal_scikit_learn(random_outcome, seed: int, n: int, k: int) -> None:
+    o = random_outcome(seed, n, k)
+    probs = o.probs.astype(np.float64) / o.probs.sum(axis=1, keepdims=True)
+    labels = list(range(k))
+    assert scores("nll", o)["nll/clean"] == pytest.approx(sk.log_loss(o.labels, probs, labels=labels), rel=1e-3)
+    theirs = sk.brier_score_loss(np.eye(k)[o.labels], probs, scale_by_half=False, labels=labels)
+    assert scores("brier", o)["brier/clean"] == pytest.approx(theirs, abs=1e-5)
+
+
+@given(seeds, st.integers(1, 60), classes)
+@settings(max_examples=40, deadline=None)
+def test_every_contribution_adds_up_and_stays_in_range(random_outcome, seed: int, n: int, k: int) -> None:
+    o = random_outcome(seed, n, k)
+    for metric in ("accuracy", "confidence", "uu", "ece", "brier", "nll", "aurc", "attack"):
+        for name, score in component("metric", metric).score(o).scalars.items():
+            assert score.meaning, name
+            if not np.isnan(score.value):
+                assert score.low is None or score.value >= score.low - 1e-6, name
+                assert score.high is None or score.value <= score.high + 1e-6, name
+            if score.per_example is not None:
+                assert score.per_example.shape == (n,)
+                parts = score.per_example.astype(float)
+                parts = parts[~np.isnan(parts)]
+                expected = parts.sum() if score.total else parts.mean() if len(parts) else float("nan")
+                assert score.value == pytest.approx(expected, nan_ok=True), name
+
+
+@given(seeds, st.integers(1, 60), classes)
+@settings(max_examples=40, deadline=None)
+def test_populations_are_disjoint_where_they_should_be(random_outcome, seed: int, n: int, k: int) -> None:
+    o = random_outcome(seed, n, k)
+    s = component("metric", "uu").score(o)
+    for tau in ("0.65", "0.8", "0.9"):
+        clean, perturbed, deployed = (s.scalars[f"uu@{tau}/{p}"] for p in ("clean", "perturbed", "deployed"))
+        assert not (clean.per_example & perturbed.per_example).any(), "a successful attack was right before"
+        assert deployed.value == clean.value + perturbed.value
+        assert (deployed.per_example == (clean.per_example | perturbed.per_example)).all()
+    curve = s.tables["uu_curve"]
+    for population in ("clean", "perturbed", "deployed"):
+        part = curve[curve["population"] == population]
+        assert len(part) == 101
+        assert part["count"].is_monotonic_decreasing
+        area = s.scalars[f"uu_area/{population}"].value
+        steps = part["rate"].to_numpy()
+        # the exact area lies between the lower and the upper sum of the curve
+        assert steps[1:].mean() - 1e-6 <= area <= steps[:-1].mean() + 1e-6
+
+
+def test_threshold_is_inclusive_in_float32(outcome) -> None:
+    below = np.nextafter(np.float32(0.65), np.float32(0))
+    o = outcome([[0.65, 0.35], [below, 1 - below], [0.9, 0.1], [0.8, 0.2]], [1, 1, 1, 0])
+    found = scores("uu", o)
+    assert (found["uu@0.65/clean"], found["uu@0.8/clean"], found["uu@0.9/clean"]) == (2, 1, 1)
+    assert found["uu_rate@0.65/clean"] == 0.5
+    assert "uu@0.65/perturbed" not in found
+
+
+def test_figures_by_hand(outcome) -> None:
+    o = outcome(
+        [[0.9, 0.1], [0.7, 0.3], [0.4, 0.6], [0.2, 0.8]],
+        [0, 1, 1, 1],
+        attacked=[[0.1, 0.9], [0.7, 0.3], [0.7, 0.3], [0.45, 0.55]],
+        succeeded=[True, False, True, False],
+    )
+    accuracy, uu, confidence = scores("accuracy", o), scores("uu", o), scores("confidence", o)
+    assert (accuracy["accuracy/clean"], accuracy["accuracy/attacked"]) == (0.75, 0.25)
+    assert [uu[f"uu@0.65/{p}"] for p in ("clean", "perturbed", "deployed")] == [1, 2, 3]
+    assert [uu[f"uu@0.9/{p}"] for p in ("clean", "perturbed", "deployed")] == [0, 1, 1]
+    assert uu["uu_rate@0.65/perturbed"] == 0.5
+    assert uu["uu_area/clean"] == pytest.approx(0.4 / 4)
+    assert confidence["confidence/clean"] == pytest.approx(0.75)
+    assert confidence["confidence/perturbed"] == pytest.approx(0.8)
+    # a failed attack's best attempt is not what the deployed system sees
+    assert confidence["confidence/deployed"] == pytest.approx((0.9 + 0.7 + 0.7 + 0.8) / 4)
+    assert confidence["confidence_std/clean"] == pytest.approx(np.std([0.9, 0.7, 0.6, 0.8]))
+    assert confidence["confidence_wrong/clean"] == pytest.approx(0.7)
+    table = component("metric", "confidence", bins=5).score(o).tables["wrong_confidence"]
+    assert table.groupby("population")["count"].sum().to_dict() == {"clean": 1, "perturbed": 2, "deployed": 3}
+
+
+def test_perfect_constant_single_and_one_class(outcome) -> None:
+    perfect = outcome([[1, 0], [0, 1]], [0, 1])
+    assert scores("accuracy", perfect) == dict.fromkeys(scores("accuracy", perfect), 1.0)
+    assert set(scores("ece", perfect).values()) == {0.0}
+    assert scores("nll", perfect)["nll/clean"] == 0
+    constant = outcome([[0.5, 0.5]] * 4, [0, 1, 0, 1])
+    assert scores("accuracy", constant)["accuracy/clean"] == 0.5
+    assert scores("accuracy", constant)["mcc/clean"] == 0
+    assert scores("ece", constant)["ece/clean"] == 0
+    assert scores("uu", constant)["uu@0.65/clean"] == 0
+    single = outcome([[0.9, 0.1]], [1])
+    assert scores("uu", single)["uu@0.9/clean"] == 1
+    assert scores("ece", single)["ece/clean"] == pytest.approx(0.9)
+    assert scores("confidence", single)["confidence_std/clean"] == 0
+    one_class = outcome([[0.9, 0.1], [0.2, 0.8]], [0, 0])
+    assert scores("accuracy", one_class)["balanced_accuracy/clean"] == 0.5
+    hopeless = outcome([[1.0, 0.0]], [1])
+    assert scores("nll", hopeless)["nll/clean"] == pytest.approx(-np.log(np.finfo(np.float32).eps))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "confidence", "uu", "ece", "brier", "nll", "aurc"])
+def test_nan_wrong_shape_and_nothing_are_refused(outcome, metric: str) -> None:
+    with pytest.raises(HarnessError, match=r"1 of 2 clean test examples \(first: row 1"):
+        scores(metric, outcome([[0.5, 0.5], [np.nan, np.nan]], [0, 1]))
+    broken = outcome([[0.5, 0.5], [0.1, 0.9]], [0, 1])
+    with pytest.raises(DataError, match=r"shape \(1, 2\)"):
+        scores(metric, outcome([[0.5, 0.5]], [0], test=list(broken.test)))
+    with pytest.raises(DataError, match="nothing can be scored"):
+        scores(metric, outcome(np.zeros((0, 2)), []))
+
+
+def test_debiased_error_removes_what_small_bins_add(random_outcome, outcome) -> None:
+    raw, debiased = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.5, 1, 300)
+        labels = (rng.random(300) > confidence).astype(int)  # perfectly calibrated by construction
+        found = scores("ece", outcome(np.stack([confidence, 1 - confidence], axis=1), labels))
+        raw.append(found["ece_mass/clean"])
+        debiased.append(found["ece_debiased/clean"])
+    assert np.mean(raw) > 0.04
+    assert np.mean(debiased) < 0.65 * np.mean(raw)
+    # and far from calibrated there is nothing to remove
+    rng = np.random.default_rng(0)
+    labels = (rng.random(4000) < 0.5).astype(int)
+    found = scores("ece", outcome(np.tile([[0.95, 0.05]], (4000, 1)), labels))
+    assert found["ece_debiased/clean"] == pytest.approx(found["ece_mass/clean"], abs=1e-6)
+
+
+def test_equal_mass_bins_hold_equally_many(random_outcome) -> None:
+    table = component("metric", "ece", bins=10).score(random_outcome(3, 1000)).tables["reliability"]
+    mass = table[(table["binning"] == "mass") & (table["population"] == "clean")]
+    assert mass["count"].between(95, 105).all()
+    assert mass["count"].sum() == 1000
+    width = table[(table["binning"] == "width") & (table["population"] == "clean")]
+    assert width["count"].sum() == 1000
