@@ -99,19 +99,24 @@ class Registry:
 
         if allow is None and ALLOW_VARIABLE in os.environ:
             allow = [part.strip() for part in os.environ[ALLOW_VARIABLE].split(",") if part.strip()]
-        admitted = None if allow is None else {normalise(name) for name in allow}
-        blocked = {normalise(name) for name in block}
+        self._admitted = None if allow is None else {normalise(name) for name in allow}
+        self._blocked = {normalise(name) for name in block}
         found: list[Entry] = []
         for kind in KINDS:
             for point in entry_points(group=group(kind)):
                 distribution = normalise(point.dist.name) if point.dist else "(unknown)"
                 version = point.dist.version if point.dist else ""
                 entry = Entry(kind, point.name, distribution, version, point)
-                if distribution in blocked or not (entry.built_in or admitted is None or distribution in admitted):
-                    continue
-                found.append(entry)
+                if self.admits(distribution):
+                    found.append(entry)
         self._entries = tuple(sorted(dict.fromkeys(found), key=lambda e: (KINDS.index(e.kind), e.name, e.distribution)))
         self._loaded: dict[Entry, type[Component] | ComponentError] = {}
+
+    def admits(self, distribution: str) -> bool:
+        """Whether components of a distribution (by its normalised name) are let in."""
+        if distribution in self._blocked:
+            return False
+        return self._admitted is None or distribution in BUILT_IN or distribution in self._admitted
 
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
         """All components, or those of one kind, sorted by kind and name. Imports nothing."""

@@ -111,6 +111,16 @@ class Store:
             raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
         return Artifact(folder, meta)
 
+    def meta(self, kind: str, identifier: str) -> dict[str, Any]:
+        """Facts about how an artifact was computed; empty where there is none."""
+        try:
+            meta: dict[str, Any] = json.loads((self.folder(kind, identifier) / MANIFEST).read_text(encoding="utf-8"))[
+                "meta"
+            ]
+        except (OSError, ValueError, KeyError):
+            return {}
+        return meta
+
     def discard(self, kind: str, identifier: str) -> None:
         """Remove an artifact, so that it is computed again."""
         folder = self.folder(kind, identifier)

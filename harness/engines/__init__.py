@@ -1,1 +1,1 @@
-
+"""Engines execute a plan over a store."""

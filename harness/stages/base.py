@@ -71,8 +71,8 @@ class Stage(ABC):
         """The stages whose artifacts it reads, by role."""
 
     @abstractmethod
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        """Write the payload into ``out``."""
+    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> dict[str, Any] | None:
+        """Write the payload into ``out``; what is returned is kept beside it as facts that are not part of the result."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample, Usage
 from harness.components.model import Model
 from harness.errors import HarnessError
-from harness.payload import example_columns, examples_of, read_examples, read_table, write_json, write_table
+from harness.payload import example_columns, examples_of, read_examples, read_table, write_table
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.elicit import Elicit, uus_of
@@ -53,7 +53,7 @@ class Generate(Stage):
             "elicit": self.elicit,
         }
 
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
+    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> dict[str, Any]:
         from harness.stages.embed import embeddings_of
 
         train, task = read_examples(inputs["load"].path("train.parquet")), task_of(inputs["load"])
@@ -84,7 +84,7 @@ class Generate(Stage):
                 bar.advance(1, rejected=len(rejected))
         write_synthetic(out, made)
         write_rejected(out, rejected)
-        write_json(out / "usage.json", asdict(usage))
+        return {"usage": asdict(usage)}
 
     def _check(self, item: SyntheticExample, n_uus: int, num_labels: int, *, paired: bool) -> None:
         name = self.generator.entry.key

@@ -1,0 +1,187 @@
+"""What a person sees while a suite runs: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from harness.hooks import RunInfo, StageInfo, hookimpl
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+
+class PlainDisplay:
+    """One line when a stage begins and one when it ends, and one every half minute in between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = 0.0
+        self._said = 0.0
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @hookimpl
+    def run_started(self, run: RunInfo) -> None:
+        """Say what is to be done."""
+        self._say(heading(run))
+
+    @hookimpl
+    def stage_started(self, stage: StageInfo) -> None:
+        """Say which stage begins."""
+        self._began = self._said = time.monotonic()
+        self._say(f"[{stage.number}/{stage.of}] {stage.title} ...")
+
+    @hookimpl
+    def stage_waiting(self, stage: StageInfo) -> None:
+        """Say that another run has the stage."""
+        self._say(f"[{stage.number}/{stage.of}] {stage.title}: another run is computing it; waiting")
+
+    @hookimpl
+    def stage_progressed(
+        self, stage: StageInfo, unit: str, done: float, total: float | None, notes: dict[str, float | str]
+    ) -> None:
+        """Say how far a long stage is."""
+        now = time.monotonic()
+        if now - self._said < 30:
+            return
+        self._said = now
+        rate = done / (now - self._began)
+        left = f", {duration((total - done) / rate)} left" if total and rate > 0 else ""
+        count = f"{done:,.0f}" if total is None else f"{done:,.0f} of {total:,.0f}"
+        self._say(f"      {stage.title}: {count} {unit}, {rate:,.1f}/s{left}{noted(notes)}")
+
+    @hookimpl
+    def stage_finished(self, stage: StageInfo, seconds: float) -> None:
+        """Say how long it took."""
+        self._say(f"[{stage.number}/{stage.of}] {stage.title}: {duration(seconds)}")
+
+    @hookimpl
+    def stage_failed(self, stage: StageInfo) -> None:
+        """Say that it failed; the reason comes at the end."""
+        self._say(f"[{stage.number}/{stage.of}] {stage.title}: FAILED")
+
+    @hookimpl
+    def stage_damaged(self, stage: StageInfo, reason: str) -> None:
+        """Say what was damaged."""
+        self._say(f"{stage.title}: the stored artifact is damaged and is computed again ({reason})")
+
+
+class RichDisplay:
+    """A bar for all stages and one for each count inside the running stage; finished stages scroll up."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._console = console
+        self._progress: Progress = Progress(
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[notes]}", style="dim", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+        )
+        self._all: TaskID | None = None
+        self._bars: dict[str, TaskID] = {}
+
+    @hookimpl
+    def run_started(self, run: RunInfo) -> None:
+        """Show what is to be done."""
+        self._console.print(heading(run), markup=False, highlight=False)
+        if run.to_compute:
+            self._progress.start()
+            self._all = self._progress.add_task("stages", total=run.to_compute, notes="")
+
+    @hookimpl
+    def stage_started(self, stage: StageInfo) -> None:
+        """Show the stage beside the count of stages."""
+        if self._all is not None:
+            self._progress.update(self._all, description=stage.title)
+
+    @hookimpl
+    def stage_waiting(self, stage: StageInfo) -> None:
+        """Show that another run has the stage."""
+        self._progress.print(f"  … {stage.title}: another run is computing it; waiting", style="yellow", markup=False)
+
+    @hookimpl
+    def stage_progressed(self, unit: str, done: float, total: float | None, notes: dict[str, float | str]) -> None:
+        """Move the bar of one count."""
+        if unit not in self._bars:
+            self._bars[unit] = self._progress.add_task(f"  {unit}", total=total, notes="")
+        task = self._progress.tasks[self._progress.task_ids.index(self._bars[unit])]
+        rate = f"{done / task.elapsed:,.1f}/s" if task.elapsed else ""
+        self._progress.update(
+            self._bars[unit], completed=int(done), total=total, notes=(rate + noted(notes)).strip(", ")
+        )
+
+    @hookimpl
+    def stage_finished(self, stage: StageInfo, seconds: float) -> None:
+        """Leave a line behind."""
+        self._clear()
+        self._progress.print(f"  ✓ {stage.title}", f"{duration(seconds)}", style="dim", markup=False, highlight=False)
+
+    @hookimpl
+    def stage_failed(self, stage: StageInfo) -> None:
+        """Leave a line behind; the reason comes at the end."""
+        self._clear()
+        self._progress.print(f"  ✗ {stage.title}", style="red", markup=False)
+
+    @hookimpl
+    def stage_damaged(self, stage: StageInfo, reason: str) -> None:
+        """Say what was damaged."""
+        self._progress.print(
+            f"  ! {stage.title}: the stored artifact is damaged and is computed again ({reason})",
+            style="yellow",
+            markup=False,
+        )
+
+    def stop(self) -> None:
+        """Take the bars off the screen."""
+        self._progress.stop()
+
+    def _clear(self) -> None:
+        for task in self._bars.values():
+            self._progress.remove_task(task)
+        self._bars.clear()
+        if self._all is not None:
+            self._progress.advance(self._all)
+
+
+def heading(run: RunInfo) -> str:
+    """One line about what is to be done."""
+    work = f"{run.to_compute} to compute" if run.to_compute else "nothing to compute"
+    return f"{run.suite}: {run.stages} stages, {run.stages - run.to_compute} of them cached or not needed, {work}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(3.21), duration(75), duration(7260)
+    ('3.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def noted(notes: dict[str, float | str]) -> str:
+    """Notes of a bar as text."""
+    shown = (f"{value:,.0f}" if isinstance(value, float | int) else value for value in notes.values())
+    return "".join(f", {value} {name.replace('_', ' ')}" for name, value in zip(notes, shown, strict=True) if value)
