@@ -62,10 +62,11 @@ def test_ece_and_mce_equal_torchmetrics(random_outcome, seed: int, n: int, k: in
 @settings(max_examples=40, deadline=None)
 def test_proper_scores_equal_scikit_learn(random_outcome, seed: int, n: int, k: int) -> None:
     o = random_outcome(seed, n, k)
-    probs = o.probs.astype(np.float64) / o.probs.sum(axis=1, keepdims=True)
+    probs = o.probs.astype(np.float64)
+    probs /= probs.sum(axis=1, keepdims=True)
     labels = list(range(k))
     assert scores("nll", o)["nll/clean"] == pytest.approx(sk.log_loss(o.labels, probs, labels=labels), rel=1e-3)
-    theirs = sk.brier_score_loss(np.eye(k)[o.labels], probs, scale_by_half=False, labels=labels)
+    theirs = sk.brier_score_loss(o.labels, probs, scale_by_half=False, labels=labels)
     assert scores("brier", o)["brier/clean"] == pytest.approx(theirs, abs=1e-5)
 
 
