@@ -1,0 +1,379 @@
+"""The suite: what is compared, on what, and with which components."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as with_changes
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from harness.components import Attack, Generator, Metric, Model, Valuator
+from harness.errors import did_you_mean
+from harness.registry import Registry, registry
+from harness.suite.problems import Finding, Findings, Place, Problem, SuiteError, shown
+from harness.suite.slots import DatasetSlot, Embed, Section, SelectorSlot, Slot, make_slot
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+"""Form of the names that a suite gives: they become parts of file names."""
+
+
+@dataclass
+class Reading:
+    """What validation of a suite needs besides its data.
+
+    Attributes:
+        registry: The installed components.
+        selectors: The suite's selectors as written.
+        ready: Those of them that are valid; filled on the way.
+    """
+
+    registry: Registry = field(default_factory=registry)
+    selectors: dict[str, Any] = field(default_factory=dict)
+    ready: dict[str, SelectorSlot] = field(default_factory=dict)
+
+
+def _refuse(findings: Sequence[Finding]) -> PydanticCustomError:
+    return PydanticCustomError("suite", "not valid", {"findings": tuple(findings)})
+
+
+def _slot(kind: str) -> Any:
+    """Annotations of a field that holds a slot of ``kind``."""
+
+    def parse(raw: Any, info: ValidationInfo) -> Any:
+        if isinstance(raw, Slot):
+            return raw
+        try:
+            return make_slot(kind, raw, (info.context or Reading()).registry)
+        except Findings as error:
+            raise _refuse(error.findings) from None
+
+    return PlainValidator(parse)
+
+
+def _named_slot(raw: Any, info: ValidationInfo) -> Any:
+    """One of `selectors`; kept for the arms that refer to it."""
+    context = info.context or Reading()
+    try:
+        slot = make_slot("selector", raw, context.registry)
+        _check_values(slot)
+    except Findings as error:
+        raise _refuse(error.findings) from None
+    name = next(name for name, written in context.selectors.items() if written is raw or written == raw)
+    context.ready[name] = slot
+    return slot
+
+
+def _selection(raw: Any, info: ValidationInfo) -> Any:
+    """An arm's `select` in any of its forms."""
+    context = info.context or Reading()
+    if raw is None or isinstance(raw, SelectorSlot):
+        return raw
+    try:
+        if isinstance(raw, str):
+            if raw in context.ready:
+                return context.ready[raw]
+            if raw in context.selectors:
+                return None  # what is wrong with it is reported where it is configured
+            if raw not in context.registry.names("selector") and "/" not in raw:
+                known = {*context.selectors, *context.registry.names("selector")}
+                raise Findings([Finding((), f"no selector is called {raw!r}. {did_you_mean(raw, known)}")])
+            raw = {"use": raw}
+        elif isinstance(raw, dict) and "use" not in raw and len(raw) == 1 and set(raw) <= {"highest", "lowest"}:
+            ((order, valuator),) = raw.items()
+            if not isinstance(valuator, str):
+                raise Findings([Finding((order,), f"expected the name of a valuator, got {shown(valuator)}.")])
+            raw = {"use": order, "values": valuator}
+        elif not isinstance(raw, dict) or "use" not in raw:
+            message = (
+                "expected random, the name of a selector, {highest: VALUATOR}, {lowest: VALUATOR} or "
+                f"{{use: SELECTOR, values: VALUATOR, ...options}}, got {_form(raw)}."
+            )
+            raise Findings([Finding((), message)])
+        slot = make_slot("selector", raw, context.registry)
+        _check_values(slot)
+    except Findings as error:
+        raise _refuse(error.findings) from None
+    return slot
+
+
+def _form(raw: Any) -> str:
+    return f"{{{', '.join(f'{key}: ...' for key in raw)}}}" if isinstance(raw, dict) else shown(raw)
+
+
+def _check_values(slot: SelectorSlot) -> None:
+    """That a selector is given data values exactly when it needs them."""
+    needed = "values" in type(slot.component).needs
+    if needed and slot.values is None:
+        message = f"selector {slot.use!r} orders by data values: add `values: VALUATOR`."
+        if slot.use in {"highest", "lowest"}:
+            message = f"selector {slot.use!r} orders by data values: write {{{slot.use}: VALUATOR}}."
+        raise Findings([Finding((), message)])
+    if slot.values is not None and not needed:
+        raise Findings([Finding(("values",), f"selector {slot.use!r} does not use data values.", key=True)])
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    repeated = next((value for i, value in enumerate(values) if value in values[:i]), None)
+    if repeated is not None:
+        raise PydanticCustomError("distinct", "{value} is given twice.", {"value": repeated})
+    return values
+
+
+def _distinct_metrics(slots: tuple[Slot[Metric], ...]) -> tuple[Slot[Metric], ...]:
+    keys = [slot.key for slot in slots]
+    if found := [Finding((i,), f"metric {slots[i].use!r} is listed twice.") for i, key in enumerate(keys) if key in keys[:i]]:
+        raise _refuse(found)
+    return slots
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        message = "{name} is not a usable name: letters, digits and . _ + - only, beginning with a letter or digit."
+        raise PydanticCustomError("name", message, {"name": repr(name)})
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name), StringConstraints(max_length=80)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Threshold = Annotated[float, Field(gt=0, le=1)]
+
+
+def _ref(definition: str) -> WithJsonSchema:
+    """Points the suite's JSON Schema at a definition that :mod:`harness.suite.schema` makes from the installed components."""
+    return WithJsonSchema({"$ref": f"#/$defs/{definition}"})
+
+
+class Synthesis(Section):
+    """How much synthetic data is made."""
+
+    uu_fraction: float = Field(0.01, gt=0, le=1)
+    """Unknown unknowns to find, as a share of the training set; the attack stops once it has them."""
+    per_uu: int = Field(2, ge=1, le=100)
+    """Synthetic examples to generate for each unknown unknown."""
+    leakage: float | None = Field(0.9, gt=0, le=1)
+    """Similarity to a test example from which on a synthetic example is dropped as a copy of it; null keeps all."""
+
+
+class Removal(Section):
+    """Remove-high and remove-low curves: accuracy after dropping the highest- or lowest-valued training examples."""
+
+    steps: int = Field(10, ge=1, le=100)
+    """Number of points of the curves besides the start."""
+    largest: float = Field(0.5, gt=0, lt=1)
+    """Largest share of the training set that is dropped."""
+
+
+class Valuation(Section):
+    """Assessment of the data values themselves: every valuator of the suite, on every data set and seed."""
+
+    noise: float = Field(0.2, ge=0, le=0.5)
+    """Share of the training labels that are flipped, for the detection of noisy labels; 0 leaves them as they are."""
+    removal: Removal = Removal()
+    """Remove-high and remove-low curves."""
+
+
+class Arm(Section):
+    """One combination of selection, generation and weighting."""
+
+    description: str = ""
+    """What the arm is, in a line."""
+    weights: str | None = None
+    """Name of the valuator whose data values weight the loss, one of `valuators`. Default: a plain loss."""
+    weights_normalisation: Literal["none", "mean"] = "none"
+    """`mean` scales the weights to a mean of 1; `none` takes the data values as they are (the thesis's choice)."""
+    select: Annotated[SelectorSlot | None, PlainValidator(_selection), _ref("select")] = None
+    """Which training examples are attacked first: `random` (default), the name of a selector, `{highest: VALUATOR}`,
+    `{lowest: VALUATOR}`, or `{use: SELECTOR, values: VALUATOR, ...options}`. Only with `generate`."""
+    generate: str | None = None
+    """Name of the generator that writes synthetic examples, one of `generators`. Default: none are made."""
+    attack: Annotated[Slot[Attack] | None, _slot("attack"), _ref("attack")] = None
+    """Attack that finds this arm's unknown unknowns in the training set. Default: the suite's."""
+    synthesis: Synthesis = Synthesis()
+    """Differences from the suite's `synthesis`, for this arm."""
+
+    def definition(self) -> dict[str, Any]:
+        """The arm as it would be written with everything explicit."""
+        written: dict[str, Any] = {"description": self.description} if self.description else {}
+        if self.weights is not None:
+            written |= {"weights": self.weights, "weights_normalisation": self.weights_normalisation}
+        if self.generate is not None:
+            assert self.select is not None
+            written |= {"select": self.select.resolved(), "generate": self.generate}
+            written |= {"attack": self.attack.resolved()} if self.attack else {}
+            written |= {"synthesis": self.synthesis.model_dump()}
+        return written
+
+
+class Suite(Section):
+    """A benchmark suite: data sets, models, components, and the arms that are compared.
+
+    Made by :func:`~harness.suite.read_suite` or :func:`~harness.suite.parse_suite`, which fill in what may be left out: in a
+    suite every data set has its model and embedding, every arm that generates has its selector, attack and synthesis.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
+    """Name of the suite: lower-case letters, digits and . _ - only."""
+    description: str = ""
+    """What the suite is for."""
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0,)
+    """Seeds; everything is repeated for each of them."""
+    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1), AfterValidator(_distinct)] = (0.65, 0.8, 0.9)
+    """Confidence thresholds from which on a wrong prediction is an unknown unknown. The first is the primary one."""
+    embed: Embed = "pretrained"
+    """Embeddings for data values and selection: by the `pretrained` encoder, or by the `finetuned` one."""
+    models: dict[Name, Annotated[Slot[Model], _slot("model"), _ref("model")]] = Field(min_length=1)
+    """Models by name."""
+    datasets: dict[Name, Annotated[DatasetSlot, _slot("dataset"), _ref("dataset")]] = Field(min_length=1)
+    """Data sets by name."""
+    valuators: dict[Name, Annotated[Slot[Valuator], _slot("valuator"), _ref("valuator")]] = Field(default_factory=dict)
+    """Data valuation methods by name."""
+    selectors: dict[Name, Annotated[SelectorSlot, PlainValidator(_named_slot), _ref("selector")]] = Field(
+        default_factory=dict
+    )
+    """Selectors by name, for arms that need one with options of its own."""
+    attack: Annotated[Slot[Attack] | None, _slot("attack"), _ref("attack")] = None
+    """The attack that finds unknown unknowns in the training set."""
+    test_attack: Annotated[Slot[Attack] | None, _slot("attack"), _ref("attack")] = None
+    """The attack on the test set. Default: the same as `attack`; `null` leaves the test set unattacked."""
+    generators: dict[Name, Annotated[Slot[Generator], _slot("generator"), _ref("generator")]] = Field(default_factory=dict)
+    """Generators of synthetic examples by name."""
+    synthesis: Synthesis = Synthesis()
+    """How much synthetic data is made."""
+    arms: dict[Name, Arm] = Field(default_factory=dict)
+    """The arms that are compared, by name."""
+    baseline: str | None = None
+    """Name of the arm that differences refer to. Default: `only` if there is such an arm, else the first; `null`: none."""
+    metrics: Annotated[
+        tuple[Annotated[Slot[Metric], _slot("metric"), _ref("metric")], ...], AfterValidator(_distinct_metrics)
+    ] = ()
+    """Metrics that score the arms."""
+    valuation: Valuation | None = None
+    """Turns on the assessment of every valuator; `arms` may then be left out."""
+
+    _source: Path | None = PrivateAttr(None)
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the suite was read from."""
+        return self._source
+
+    def restrict(
+        self,
+        *,
+        arms: Collection[str] | None = None,
+        datasets: Collection[str] | None = None,
+        seeds: Collection[int] | None = None,
+        limit: int | None = None,
+    ) -> Suite:
+        """The part of the suite that was asked for, in the suite's order.
+
+        Args:
+            arms: Names of the arms to keep. Without the baseline among them there are no differences to show.
+            datasets: Names of the data sets to keep.
+            seeds: Seeds to keep.
+            limit: Largest size of every split.
+
+        Raises:
+            SuiteError: The suite has no such arm, data set or seed, or nothing would be left.
+        """
+        problems: list[Problem] = []
+
+        def pick(option: str, noun: str, wanted: Collection[Any], known: Collection[Any]) -> list[Any]:
+            for name in wanted:
+                if name not in known:
+                    advice = did_you_mean(str(name), map(str, known))
+                    problems.append(Problem(Place(f"{option} {name}"), (), f"the suite has no {noun} {name!r}. {advice}"))
+            if not wanted:
+                problems.append(Problem(Place(option), (), f"no {noun} is left."))
+            return [name for name in known if name in wanted]
+
+        changes: dict[str, Any] = {}
+        if arms is not None:
+            changes["arms"] = {name: self.arms[name] for name in pick("--arm", "arm", arms, self.arms)}
+            if self.baseline not in changes["arms"]:
+                changes["baseline"] = None
+        if datasets is not None:
+            changes["datasets"] = {n: self.datasets[n] for n in pick("--dataset", "data set", datasets, self.datasets)}
+        if seeds is not None:
+            changes["seeds"] = tuple(pick("--seed", "seed", seeds, self.seeds))
+        if limit is not None:
+            if limit < 1:
+                problems.append(Problem(Place(f"--limit {limit}"), (), "expected a number of at least 1."))
+            else:
+                kept = changes.get("datasets", self.datasets)
+                changes["datasets"] = {n: with_changes(slot, limit=slot.limit.capped(limit)) for n, slot in kept.items()}
+        if problems:
+            raise SuiteError(problems)
+        return self.model_copy(update=changes)
+
+    def slots(self) -> Iterator[tuple[str, Slot[Any]]]:
+        """The components that a run needs, each with its path in the suite: those referred to, not all configured."""
+        arms = self.arms.values()
+        selections = [(name, arm.select) for name, arm in self.arms.items() if arm.select is not None]
+        valuators = {arm.weights for arm in arms} | {slot.values for _, slot in selections}
+        valuators |= set(self.valuators) if self.valuation else set()
+        models = {slot.model for slot in self.datasets.values()}
+        generators = {arm.generate for arm in arms}
+        yield from ((f"datasets.{name}", slot) for name, slot in self.datasets.items())
+        yield from ((f"models.{name}", slot) for name, slot in self.models.items() if name in models)
+        yield from ((f"valuators.{name}", slot) for name, slot in self.valuators.items() if name in valuators)
+        yield from ((f"generators.{name}", slot) for name, slot in self.generators.items() if name in generators)
+        for name, selector in selections:
+            yield f"arms.{name}.select", selector
+        for name, arm in self.arms.items():
+            if arm.attack is not None and arm.generate is not None:
+                yield f"arms.{name}.attack", arm.attack
+        if self.test_attack is not None and self.arms:
+            yield "test_attack", self.test_attack
+        for index, metric in enumerate(self.metrics):
+            yield f"metrics[{index}]", metric
+
+    def resolved(self) -> dict[str, Any]:
+        """The suite as plain JSON data with every option explicit; read again, it gives the same suite."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "seeds": list(self.seeds),
+            "thresholds": list(self.thresholds),
+            "embed": self.embed,
+            "models": {name: slot.resolved() for name, slot in self.models.items()},
+            "datasets": {name: slot.resolved() for name, slot in self.datasets.items()},
+            "valuators": {name: slot.resolved() for name, slot in self.valuators.items()},
+            "selectors": {name: slot.resolved() for name, slot in self.selectors.items()},
+            "attack": self.attack.resolved() if self.attack else None,
+            "test_attack": self.test_attack.resolved() if self.test_attack else None,
+            "generators": {name: slot.resolved() for name, slot in self.generators.items()},
+            "synthesis": self.synthesis.model_dump(),
+            "arms": {name: arm.definition() for name, arm in self.arms.items()},
+            "baseline": self.baseline,
+            "metrics": [slot.resolved() for slot in self.metrics],
+            "valuation": self.valuation.model_dump() if self.valuation else None,
+        }
+
+    def to_yaml(self) -> str:
+        """The resolved suite as YAML text."""
+        from io import StringIO
+
+        from ruamel.yaml import YAML
+
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.allow_unicode = True
+        yaml.width = 10_000
+        stream = StringIO()
+        yaml.dump(self.resolved(), stream)
+        return stream.getvalue()

@@ -1,0 +1,289 @@
+"""What can be wrong in a suite, where it was written, and the one error that lists all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import HarnessError, InputError, did_you_mean
+
+Path = tuple[str | int, ...]
+"""A key's path from the top of the suite: ``("datasets", "mrpc", "limit", "train")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was written: a line and column (from 1) of a file, or an override on the command line."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a path that is relative to whatever was checked.
+
+    Attributes:
+        path: The key or value that is wrong.
+        message: A clause or a few sentences, without place and path.
+        key: Whether the key itself is wrong (unknown, misspelt) and not its value.
+    """
+
+    path: Path
+    message: str
+    key: bool = False
+
+    def under(self, prefix: Path) -> Finding:
+        """The same finding as seen from further up."""
+        return Finding((*prefix, *self.path), self.message, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a suite: where, at which key, and what was expected instead."""
+
+    place: Place
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        path = dotted(self.path)
+        return f"{self.place}: {path}: {self.message}" if path else f"{self.place}: {self.message}"
+
+
+class SuiteError(InputError):
+    """A suite cannot be read or is not valid; ``problems`` has everything that is wrong with it, in file order."""
+
+    def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+        ordered = sorted(dict.fromkeys(problems), key=lambda p: (p.place.line == 0, p.place.line, p.place.column))
+        super().__init__("\n".join(map(str, ordered)), hint=hint)
+        self.problems = tuple(ordered)
+
+
+class Findings(Exception):  # noqa: N818 - carries findings up to where their place is known; never reaches a user
+    """Findings on their way to somebody who knows the places."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        super().__init__()
+        self.findings = tuple(findings)
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: ``metrics[0].bins``; keys that hold a dot are quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            quoted = f'"{part}"' if "." in part or not part else part
+            text += f".{quoted}" if text else quoted
+    return text
+
+
+def shown(value: Any) -> str:
+    """A value and its type in the words of YAML: ``the text 'on'``, ``the number 0.5``, ``a list``."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            text = value if len(value) <= 60 else value[:57] + "..."
+            return f"the text {text!r}"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def findings_of(error: ValidationError, cls: type[BaseModel], *, owner: str = "", also: Iterable[str] = ()) -> list[Finding]:
+    """The findings in a pydantic error.
+
+    Args:
+        error: What validation of ``cls`` raised.
+        cls: The model that was validated.
+        owner: What the keys belong to, for messages about unknown ones (``"valuator 'dvrl'"``).
+        also: Keys that are known besides the fields of ``cls``.
+    """
+    found: dict[tuple[Path, bool], list[str]] = {}
+    for problem in error.errors(include_url=False):
+        loc: Path = tuple(problem["loc"])
+        nested = (problem.get("ctx") or {}).get("findings")
+        if nested is not None:
+            for finding in nested:
+                inner = finding.under(loc)
+                found.setdefault((inner.path, inner.key), []).append(inner.message)
+            continue
+        if loc and loc[-1] == "[key]":
+            found.setdefault((loc[:-1], True), []).append(_clause(problem))
+        elif problem["type"] == "extra_forbidden":
+            known = [*_fields_at(cls, loc[:-1]), *(also if len(loc) == 1 else ())]
+            subject = (owner if len(loc) == 1 else "") or dotted(loc[:-1]) or "a suite"
+            noun = "option" if owner and len(loc) == 1 else "key"
+            message = f"{subject} has no {noun} {loc[-1]!r}. {did_you_mean(str(loc[-1]), known)}"
+            found.setdefault((loc, True), []).append(message)
+        elif problem["type"] == "missing":
+            found.setdefault((loc[:-1], True), []).append(f"{str(loc[-1])!r} is missing.")
+        else:
+            found.setdefault((loc, False), []).append(_clause(problem))
+    return [Finding(path, _joined(messages), key) for (path, key), messages in found.items()]
+
+
+def _joined(messages: Sequence[str]) -> str:
+    """Several clauses on one value: alternatives of a union are joined, everything else follows on."""
+    distinct = list(dict.fromkeys(messages))
+    expected = [message for message in distinct if message.startswith("expected ")]
+    if len(expected) > 1:
+        wants = [message.removeprefix("expected ").partition(", got ")[0] for message in expected]
+        got = expected[0].partition(", got ")[2]
+        distinct = [f"expected {' or '.join(dict.fromkeys(wants))}, got {got}"] + [
+            message for message in distinct if message not in expected
+        ]
+    return " ".join(distinct)
+
+
+def _fields_at(cls: type[BaseModel], loc: Path) -> list[str]:
+    """The fields of the model found by walking ``loc`` down from ``cls``; none where the walk cannot be followed."""
+    from typing import get_args
+
+    models: list[Any] = [cls]
+    for part in loc:
+        following: list[Any] = []
+        for model in models:
+            if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+                following.append(model.model_fields[str(part)].annotation)
+            else:
+                following.append(model)
+        models = [leaf for annotation in following for leaf in _leaves(annotation, get_args)]
+    return sorted(
+        {field for model in models if isinstance(model, type) and issubclass(model, BaseModel) for field in model.model_fields}
+    )
+
+
+def _leaves(annotation: Any, get_args: Any) -> Iterator[Any]:
+    args = get_args(annotation)
+    if not args:
+        yield annotation
+    for arg in args:
+        yield from _leaves(arg, get_args)
+
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "tuple": "a list",
+    "set": "a list",
+    "frozen_set": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+    "model_attributes": "a mapping",
+    "dataclass": "a mapping",
+    "none_required": "nothing (null)",
+    "path": "a path",
+    "url": "a URL",
+}
+
+
+def _clause(problem: Any) -> str:
+    """One pydantic problem in words: what was expected, and what came."""
+    kind: str = problem["type"]
+    ctx: dict[str, Any] = problem.get("ctx") or {}
+    value = problem.get("input")
+    stem = kind.removesuffix("_type").removesuffix("_parsing")
+    wanted = None
+    if kind in {"int_type", "int_parsing", "int_from_float"}:
+        wanted = "a whole number"
+    elif kind.endswith(("_type", "_parsing")) or kind == "none_required":
+        wanted = _TYPES.get(stem)
+    elif kind in {"literal_error", "enum"}:
+        wanted = f"one of {ctx['expected']}".replace(" or ", ", ")
+        if isinstance(value, str):
+            from harness.errors import nearest
+
+            options = [part.strip(" '\"") for part in wanted.removeprefix("one of ").split(",")]
+            if close := nearest(value, options, limit=1):
+                return f"expected {wanted}, got {shown(value)}. Did you mean {close[0]!r}?"
+    elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of"}:
+        (bound,) = (ctx[name] for name in ("gt", "ge", "lt", "le", "multiple_of") if name in ctx)
+        words = {
+            "greater_than": "a number above",
+            "greater_than_equal": "a number of at least",
+            "less_than": "a number below",
+            "less_than_equal": "a number of at most",
+            "multiple_of": "a multiple of",
+        }[kind]
+        wanted = f"{words} {bound:g}" if isinstance(bound, float) else f"{words} {bound}"
+    elif kind in {"too_short", "too_long", "string_too_short", "string_too_long"}:
+        least = ctx.get("min_length", ctx.get("max_length"))
+        side = "at least" if "min_length" in ctx else "at most"
+        unit = "characters" if kind.startswith("string") else "entries"
+        wanted = f"{side} {least} {unit if least != 1 else unit.replace('entries', 'entry').removesuffix('s')}"
+    elif kind == "string_pattern_mismatch":
+        wanted = f"text of the form {ctx['pattern']}"
+    if wanted is None:
+        message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").strip()
+        message = message.replace("Input should be", "expected", 1) if message.startswith("Input should be") else message
+        return message if message.endswith((".", "?", "!")) else f"{message}, got {shown(value)}."
+    return f"expected {wanted}, got {shown(value)}.{_advice(wanted, value)}"
+
+
+def _advice(wanted: str, value: Any) -> str:
+    """What most likely went wrong when text came where another type was wanted."""
+    if not isinstance(value, str):
+        if wanted == "text" and value is not None and not isinstance(value, list | dict):
+            written = str(value).lower() if isinstance(value, bool) else value
+            return f" Put it in quotes: '{written}'."
+        return ""
+    if wanted == "true or false" and value.casefold() in {"on", "off", "yes", "no", "y", "n"}:
+        return " In YAML 1.2 on, off, yes and no are text; write true or false."
+    if wanted == "true or false" and value.casefold() in {"true", "false"}:
+        return " Remove the quotes."
+    if wanted in {"a number", "a whole number"}:
+        try:
+            float(value)
+        except ValueError:
+            return ""
+        return " Remove the quotes."
+    if wanted == "a list":
+        return f" Write [{value}]."
+    return ""
+
+
+def strictly(
+    cls: type[BaseModel], data: Any, *, owner: str = "", also: Iterable[str] = (), context: Any = None
+) -> BaseModel:
+    """An instance of ``cls`` from plain data, without conversions between types that YAML tells apart.
+
+    Text is never taken for a number or a truth value, nor a number for a truth value; lists, paths, enumerations and nested
+    models are made from what JSON has for them.
+
+    Raises:
+        Findings: What ``cls`` refuses.
+    """
+    import json
+
+    try:
+        return cls.model_validate_json(json.dumps(data), strict=True, context=context)
+    except ValidationError as error:
+        raise Findings(findings_of(error, cls, owner=owner, also=also)) from error
+    except HarnessError as error:
+        raise Findings([Finding((), str(error))]) from error
+    except Exception as error:  # a plugin's validator may raise anything
+        subject = owner or cls.__name__
+        raise Findings(
+            [Finding((), f"{subject} failed while its options were checked: {type(error).__name__}: {error}")]
+        ) from error

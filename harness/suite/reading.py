@@ -1,0 +1,167 @@
+"""From a file, text or mapping to a :class:`~harness.suite.model.Suite`, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any, cast
+
+from harness.registry import Registry
+from harness.registry import registry as installed
+from harness.suite.document import Document, read_text, read_yaml
+from harness.suite.matrix import expand_matrix
+from harness.suite.model import Arm, Reading, Suite
+from harness.suite.overrides import apply_overrides
+from harness.suite.problems import Finding, Findings, Problem, SuiteError, shown, strictly
+from harness.suite.references import check_references
+from harness.suite.slots import SelectorSlot, make_slot
+
+
+def read_suite(
+    path: str | os.PathLike[str], *, overrides: Sequence[str] = (), registry: Registry | None = None
+) -> Suite:
+    """Read and validate a suite.
+
+    Args:
+        path: A YAML file.
+        overrides: Assignments such as ``"valuators.dvrl.iterations=500"``; values are YAML.
+        registry: The installed components; by default those of this process.
+
+    Raises:
+        SuiteError: The file cannot be read, or the suite is not valid; it lists everything that is wrong.
+    """
+    file = FilePath(path)
+    document = read_yaml(read_text(file), str(file))
+    suite = _suite(document, overrides, registry or installed())
+    suite._source = file
+    return suite
+
+
+def parse_suite(
+    suite: str | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    registry: Registry | None = None,
+    source: str = "<suite>",
+) -> Suite:
+    """Validate a suite given as YAML text or as plain data.
+
+    Args:
+        suite: YAML text, or a mapping of what YAML could hold.
+        overrides: As for :func:`read_suite`.
+        registry: As for :func:`read_suite`.
+        source: What to call the text in messages.
+
+    Raises:
+        SuiteError: As for :func:`read_suite`.
+    """
+    document = read_yaml(suite, source) if isinstance(suite, str) else from_data(suite, source)
+    return _suite(document, overrides, registry or installed())
+
+
+def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> Suite:
+    data = document.data
+    if data is None or data == {}:
+        raise SuiteError([Problem(document.locate(())[1], (), "the suite is empty.")])
+    if not isinstance(data, dict):
+        message = f"a suite is a mapping of keys such as name, datasets and arms, not {shown(data)}."
+        raise SuiteError([Problem(document.locate(())[1], (), message)])
+    apply_overrides(document, overrides)
+    # Keys such as `x-defaults` are a place to put anchors.
+    data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
+    findings = list(check_references(data, registry))
+    matrix = expand_matrix(data, registry)
+    findings += matrix.findings
+    context = Reading(registry, selectors=data["selectors"] if isinstance(data.get("selectors"), dict) else {})
+    plain = {key: value for key, value in data.items() if key != "matrix"}
+    if matrix.arms and isinstance(plain.get("arms", {}), dict):
+        plain["arms"] = {**plain.get("arms", {}), **matrix.arms}
+    suite = None
+    try:
+        suite = strictly(Suite, plain, also=("matrix",), context=context)
+    except Findings as error:
+        findings += [
+            Finding(matrix.origins[finding.path[1]], finding.message)
+            if len(finding.path) > 1 and finding.path[0] == "arms" and finding.path[1] in matrix.origins
+            else finding
+            for finding in error.findings
+        ]
+    problems = [*document.problems, *(_problem(document, finding) for finding in findings)]
+    if problems or suite is None:
+        raise SuiteError(problems)
+    return _completed(cast("Suite", suite), data, registry)
+
+
+def _problem(document: Document, finding: Finding) -> Problem:
+    path, place = document.locate(finding.path, key=finding.key)
+    return Problem(place, path, finding.message)
+
+
+def _completed(suite: Suite, data: Mapping[str, Any], registry: Registry) -> Suite:
+    """The suite with everything filled in that may be left out because something else determines it."""
+    (model, *_) = suite.models
+    datasets = {
+        name: dataclasses.replace(
+            slot,
+            model=slot.model or model,
+            embed=(data["datasets"][name].get("embed") if isinstance(data["datasets"][name], dict) else None) or suite.embed,
+        )
+        for name, slot in suite.datasets.items()
+    }
+    baseline = suite.baseline
+    if "baseline" not in data and suite.arms:
+        baseline = "only" if "only" in suite.arms else next(iter(suite.arms))
+    return suite.model_copy(
+        update={
+            "datasets": datasets,
+            "baseline": baseline,
+            "test_attack": suite.test_attack if "test_attack" in data else suite.attack,
+            "arms": {name: _completed_arm(arm, suite, registry) for name, arm in suite.arms.items()},
+        }
+    )
+
+
+def _completed_arm(arm: Arm, suite: Suite, registry: Registry) -> Arm:
+    if arm.generate is None:
+        return arm
+    own = {name: getattr(arm.synthesis, name) for name in arm.synthesis.model_fields_set}
+    return arm.model_copy(
+        update={
+            "select": arm.select or cast("SelectorSlot", make_slot("selector", "random", registry)),
+            "attack": arm.attack or suite.attack,
+            "synthesis": suite.synthesis.model_copy(update=own),
+        }
+    )
+
+
+def from_data(data: Mapping[str, Any], source: str) -> Document:
+    """A document of data that was never text, in the types that YAML gives."""
+    import math
+
+    document = Document(None, source)
+
+    def plain(value: Any, path: tuple[str | int, ...]) -> Any:
+        place = document.locate(())[1]
+        document.values[path] = place
+        if isinstance(value, Mapping):
+            for key in value:
+                if not isinstance(key, str):
+                    document.problems.append(Problem(place, path, f"keys are text, not {shown(key)}."))
+            document.keys.update({(*path, key): place for key in value if isinstance(key, str)})
+            return {key: plain(inner, (*path, key)) for key, inner in value.items() if isinstance(key, str)}
+        if isinstance(value, list | tuple):
+            return [plain(inner, (*path, index)) for index, inner in enumerate(value)]
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            document.problems.append(Problem(place, path, f"{value} is not a finite number."))
+            return 0.0
+        if value is None or type(value) in {str, int, float, bool}:
+            return value
+        document.problems.append(Problem(place, path, f"{shown(value)} is not something that YAML could hold."))
+        return None
+
+    document.data = plain(data, ())
+    return document

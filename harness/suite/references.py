@@ -1,0 +1,82 @@
+"""Names that a suite's parts use to refer to one another, and combinations that make no sense.
+
+Works on the data as written, whatever else is wrong with it, so that these problems are reported with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.errors import did_you_mean
+from harness.registry import Registry
+from harness.suite.problems import Finding
+
+
+def check_references(data: dict[str, Any], registry: Registry) -> Iterator[Finding]:
+    """Everything wrong with the references of a suite."""
+    models = _section(data, "models")
+    for name, dataset in _section(data, "datasets").items():
+        model = dataset.get("model") if isinstance(dataset, dict) else None
+        if isinstance(model, str):
+            yield from known(data, registry, "model", model, ("datasets", name, "model"))
+        elif model is None and len(models) > 1:
+            message = f"'model' is missing: the suite has {len(models)} models ({', '.join(models)})."
+            yield Finding(("datasets", name), message, key=True)
+    for name, selector in _section(data, "selectors").items():
+        if isinstance(selector, dict) and isinstance(selector.get("values"), str):
+            yield from known(data, registry, "valuator", selector["values"], ("selectors", name, "values"))
+    arms = _section(data, "arms")
+    for name, arm in arms.items():
+        if isinstance(arm, dict):
+            for finding in _check_arm(data, registry, arm):
+                yield finding.under(("arms", name))
+    baseline = data.get("baseline")
+    if isinstance(baseline, str) and baseline not in arms:
+        yield Finding(("baseline",), f"no arm is called {baseline!r}. {did_you_mean(baseline, arms)}")
+    valuation = data.get("valuation")
+    if isinstance(valuation, dict) and not _section(data, "valuators"):
+        yield Finding(("valuation",), "there is nothing to assess: the suite has no valuators.", key=True)
+    if not arms and not data.get("arms") and not data.get("matrix") and valuation is None:
+        yield Finding((), "a suite needs `arms`, a `matrix` of arms, or a `valuation` section.")
+
+
+def known(data: dict[str, Any], registry: Registry, kind: str, name: str, path: tuple[str | int, ...]) -> Iterator[Finding]:
+    """A finding if the suite has configured no ``kind`` under ``name``."""
+    section = f"{kind}s"
+    configured = _section(data, section)
+    if name in configured:
+        return
+    message = f"no {kind} of this suite is called {name!r}. "
+    if not configured and name in registry.names(kind):
+        message += f"Configure it: `{section}: {{{name}: {name}}}`."
+    elif not configured:
+        message += f"It has no `{section}`."
+    else:
+        message += did_you_mean(name, configured)
+    yield Finding(path, message)
+
+
+def _check_arm(data: dict[str, Any], registry: Registry, arm: dict[str, Any]) -> Iterator[Finding]:
+    weights, select, generate = arm.get("weights"), arm.get("select"), arm.get("generate")
+    if isinstance(weights, str):
+        yield from known(data, registry, "valuator", weights, ("weights",))
+    if isinstance(select, dict):
+        for key in ("values",) if "use" in select else ("highest", "lowest"):
+            if isinstance(select.get(key), str):
+                yield from known(data, registry, "valuator", select[key], ("select", key))
+    if isinstance(generate, str):
+        yield from known(data, registry, "generator", generate, ("generate",))
+        if data.get("attack") is None and arm.get("attack") is None:
+            yield Finding(("generate",), "an arm that generates needs an attack to find unknown unknowns: add `attack`.")
+    if generate is None:
+        for key in ("select", "attack", "synthesis"):
+            if arm.get(key) is not None:
+                yield Finding((key,), f"`{key}` has no effect without `generate`.", key=True)
+    if weights is None and arm.get("weights_normalisation") is not None:
+        yield Finding(("weights_normalisation",), "has no effect without `weights`.", key=True)
+
+
+def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
+    section = data.get(name)
+    return section if isinstance(section, dict) else {}

@@ -1,0 +1,178 @@
+"""A component's place in a suite: the name it is used by, its options, and the validated instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.components import DatasetSource, Selector
+from harness.components.base import Component
+from harness.errors import ComponentError
+from harness.registry import Entry, Registry
+from harness.suite.problems import Finding, Findings, shown, strictly
+
+C_co = TypeVar("C_co", bound=Component, covariant=True)
+
+Embed = Literal["pretrained", "finetuned"]
+
+
+class Section(BaseModel):
+    """Base of the parts of a suite: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+
+
+class Limit(Section):
+    """Largest sizes of a data set's splits; a split that is larger is sampled, by seed."""
+
+    train: int | None = Field(None, ge=1)
+    """Training examples to keep at most."""
+    validation: int | None = Field(None, ge=1)
+    """Validation examples to keep at most."""
+    test: int | None = Field(None, ge=1)
+    """Test examples to keep at most."""
+
+    def capped(self, size: int) -> Limit:
+        """The same limit, with no split larger than ``size``."""
+        return Limit(**{split: min(size, own or size) for split, own in self})
+
+
+class DatasetKeys(Section):
+    """Keys of a data set besides the options of its component."""
+
+    model: str | None = None
+    """Name of the model, one of `models`. May be left out when the suite has only one."""
+    embed: Embed | None = None
+    """Embeddings for data values and selection: by the `pretrained` encoder, or the `finetuned` one. Default: the suite's."""
+    limit: Limit = Limit()
+    """Largest sizes of the splits."""
+
+
+class SelectorKeys(Section):
+    """Keys of a selector besides the options of its component."""
+
+    values: str | None = None
+    """Name of the valuator whose values the selector orders by, one of `valuators`."""
+
+
+@dataclass(frozen=True)
+class Slot(Generic[C_co]):
+    """A configured component.
+
+    Attributes:
+        kind: Kind of component.
+        use: Name as written in the suite, maybe qualified by a distribution.
+        entry: Where the component comes from: distribution and version.
+        component: The validated instance.
+        options: Options as given in the suite; those left out have their defaults in ``component``.
+    """
+
+    KEYS: ClassVar[type[Section] | None] = None
+
+    kind: str
+    use: str
+    entry: Entry
+    component: C_co
+    options: Mapping[str, Any] = field(compare=False)
+
+    @property
+    def key(self) -> str:
+        """The component's name qualified by its distribution."""
+        return self.entry.key
+
+    def resolved(self) -> dict[str, Any]:
+        """The slot as it would be written with every option explicit."""
+        return {"use": self.use, **self.component.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class DatasetSlot(Slot[DatasetSource]):
+    """A configured data set.
+
+    Attributes:
+        model: Name of its model in the suite.
+        embed: Which encoder embeds it.
+        limit: Largest sizes of its splits.
+    """
+
+    KEYS = DatasetKeys
+
+    model: str = ""
+    embed: Embed = "pretrained"
+    limit: Limit = field(default_factory=Limit)
+
+    def resolved(self) -> dict[str, Any]:
+        """The slot as it would be written with every option explicit."""
+        limit = self.limit.model_dump(exclude_none=True)
+        keys = {"model": self.model, "embed": self.embed} | ({"limit": limit} if limit else {})
+        return {"use": self.use, **keys, **self.component.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class SelectorSlot(Slot[Selector]):
+    """A configured selector.
+
+    Attributes:
+        values: Name of the valuator whose values it orders by; ``None`` when it needs none.
+    """
+
+    KEYS = SelectorKeys
+
+    values: str | None = None
+
+    def resolved(self) -> dict[str, Any]:
+        """The slot as it would be written with every option explicit."""
+        values = {"values": self.values} if self.values else {}
+        return {"use": self.use, **values, **self.component.model_dump(mode="json")}
+
+
+def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
+    """The slot written as ``NAME`` or ``{use: NAME, ...options}``.
+
+    Raises:
+        Findings: Everything wrong with it.
+    """
+    if isinstance(raw, str):
+        raw = {"use": raw}
+    if not isinstance(raw, dict):
+        raise Findings([Finding((), f"expected the name of a {kind} or {{use: NAME, ...options}}, got {shown(raw)}.")])
+    if "use" not in raw:
+        raise Findings([Finding((), f"'use' is missing: which {kind} is it? Installed: {_names(kind, registry)}.", key=True)])
+    use = raw["use"]
+    if not isinstance(use, str):
+        raise Findings([Finding(("use",), f"expected the name of a {kind}, got {shown(use)}.")])
+    try:
+        entry = registry.find(kind, use)
+        cls = registry.load(entry)
+    except ComponentError as error:
+        raise Findings([Finding(("use",), " ".join(str(error).split("\n")))]) from error
+    form = {"dataset": DatasetSlot, "selector": SelectorSlot}.get(kind, Slot)
+    own = form.KEYS.model_fields if form.KEYS else {}
+    findings: list[Finding] = []
+    if clash := sorted({"use", *own} & set(cls.model_fields)):
+        findings.append(Finding(("use",), f"{kind} {use!r} has options called {', '.join(clash)}, which suites reserve."))
+    options = {key: value for key, value in raw.items() if key != "use" and key not in own}
+    component = None
+    try:
+        component = strictly(cls, options, owner=f"{kind} {use!r}", also=("use", *own))
+    except Findings as error:
+        findings += error.findings
+    keys: dict[str, Any] = {}
+    if form.KEYS:
+        try:
+            given = strictly(form.KEYS, {key: value for key, value in raw.items() if key in own})
+            keys = {key: value for key, value in given if value is not None}
+        except Findings as error:
+            findings += error.findings
+    if findings:
+        raise Findings(findings)
+    return form(kind, use, entry, component, options, **keys)  # type: ignore[arg-type]
+
+
+def _names(kind: str, registry: Registry) -> str:
+    return ", ".join(registry.names(kind)) or "none"
