@@ -1,1 +1,5 @@
+"""The leaderboard: built from records, compared with reported figures, shown in many forms."""
 
+from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
+
+__all__ = ["Board", "Difference", "Figure", "Leaderboard", "Row", "ScoreInfo"]

@@ -1,0 +1,230 @@
+"""What a leaderboard is: boards of rows of figures, every one with its interval. Plain data; it is derived from records only.
+
+Figures are kept in the unit of their score (shares in [0, 1], counts as they are); renderings show shares in per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from harness.records import RecordFolder
+    from harness.report.baselines import Baselines
+
+LEADERBOARD_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Figure(_Part):
+    """One score of one arm, aggregated over its seeds."""
+
+    value: float | None
+    """Mean over seeds; ``null`` where the score is not defined under any seed."""
+    low: float | None = None
+    """Lower end of the 95 % interval; ``null`` where there is none."""
+    high: float | None = None
+    """Upper end of the 95 % interval."""
+    std: float | None = None
+    """Standard deviation over seeds (n - 1); ``null`` for a single seed."""
+    seeds: int = 1
+    """Number of seeds under which the score is defined."""
+
+
+class Difference(_Part):
+    """A paired difference to the baseline arm on the same examples."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """Two-sided p-value; ``null`` where nothing can be tested."""
+    p_holm: float | None = None
+    """The same, adjusted by Holm: over the arms of the board for the primary score, over all other scores and arms else."""
+    test: Literal["exact McNemar", "paired bootstrap t", "two-level t"]
+    """Where ``p`` comes from: exact McNemar for the primary score under a single seed."""
+    detectable: float | None = None
+    """The smallest true difference that would have been found with 80 % probability."""
+
+
+class ScoreInfo(_Part):
+    """How to read a score."""
+
+    better: Literal["higher", "lower"] | None = None
+    low: float | None = None
+    high: float | None = None
+    total: bool = False
+    """Whether it is a count."""
+    metric: str = ""
+    meaning: str = ""
+
+
+class Row(_Part):
+    """One arm: measured, or as a publication reports it."""
+
+    arm: str
+    reported: bool = False
+    """Whether the figures are quoted, not measured; such rows are never ranked."""
+    source: str = ""
+    """Where the figures of a reported row come from."""
+    seeds: tuple[int, ...] = ()
+    rank: int | None = None
+    """Rank by the board's primary score; arms that cannot be told apart share one."""
+    flags: tuple[str, ...] = ()
+    """Reasons not to celebrate: ``"less confident"``, ``"less accurate"`` (see docs/statistics.md)."""
+    scores: dict[str, Figure] = Field(default_factory=dict)
+    differences: dict[str, Difference] = Field(default_factory=dict)
+    """To the baseline arm; empty for that arm itself and for reported rows."""
+    definition: dict[str, Any] = Field(default_factory=dict)
+    """What the arm is, as the suite has it."""
+
+
+class Board(_Part):
+    """The arms of one data set in one suite, comparable with one another."""
+
+    suite: str
+    board: str
+    """Digest of what all rows have in common (see :class:`harness.records.Record`); empty if nothing was measured."""
+    dataset: str
+    baseline: str
+    """Name of the arm that differences refer to."""
+    thresholds: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+    """Number of test examples."""
+    fingerprints: dict[int, str] = Field(default_factory=dict)
+    """Fingerprint of the data by seed."""
+    primary: str | None = None
+    """Name of the score that ranks and the primary test refer to."""
+    detectable: float | None = None
+    """The largest :attr:`Difference.detectable` of the primary score: smaller true differences are easily missed."""
+    scores: dict[str, ScoreInfo] = Field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    """Measured rows by rank, then reported ones."""
+    notes: tuple[str, ...] = ()
+    """What a reader has to know: arms lacking seeds, tests that were not possible."""
+
+    @property
+    def measured(self) -> tuple[Row, ...]:
+        """The rows that were measured."""
+        return tuple(row for row in self.rows if not row.reported)
+
+    def row(self, arm: str) -> Row:
+        """The measured row of an arm.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for row in self.measured:
+            if row.arm == arm:
+                return row
+        raise KeyError(arm)
+
+
+class Leaderboard(_Part):
+    """All boards. Build one with :meth:`build`; everything else is a view of it."""
+
+    schema_version: int = LEADERBOARD_VERSION
+    level: float = 0.95
+    """Confidence level of all intervals."""
+    boards: tuple[Board, ...] = ()
+
+    @classmethod
+    def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] = ()) -> Leaderboard:
+        """Derive the leaderboard from records, and add reported rows to the boards that they speak of.
+
+        Args:
+            records: Records, in any order; those of different suites, boards or data sets are kept apart.
+            baselines: Reported figures; see :func:`harness.report.baselines.default_baselines`.
+
+        Raises:
+            harness.errors.InputError: Two records contradict each other (same arm and seed, other content; other data).
+        """
+        from harness.report.build import build
+
+        return build(list(records), list(baselines))
+
+    def filter(
+        self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
+    ) -> Leaderboard:
+        """Only the given data sets, arms and suites; an empty choice means all. Ranks and tests stay as they are.
+
+        Raises:
+            harness.errors.InputError: A name that no board has.
+        """
+        from harness.report.views import choose
+
+        return choose(self, datasets=datasets, arms=arms, suites=suites)
+
+    def sort(self, by: str, *, descending: bool = False) -> Leaderboard:
+        """Rows sorted by a column: ``arm``, ``rank``, ``seeds``, ``delta`` (of the primary score) or any score's name.
+
+        Reported rows stay below the measured ones; rows without the figure come last.
+
+        Raises:
+            harness.errors.InputError: No board has the column.
+        """
+        from harness.report.views import arrange
+
+        return arrange(self, by, descending=descending)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One line per board and arm; columns ``SCORE``, ``SCORE_low``, ``SCORE_high``, ``SCORE_std`` and differences."""
+        from harness.report.frames import wide
+
+        return wide(self)
+
+    def to_csv(self) -> str:
+        """:meth:`to_pandas` as comma-separated values."""
+        from harness.report.frames import csv
+
+        return csv(self)
+
+    def to_json(self) -> str:
+        """Everything, as JSON of this model."""
+        from harness.report.frames import json
+
+        return json(self)
+
+    def to_markdown(self, columns: Iterable[str] = ()) -> str:
+        """Tables for a README, one per board."""
+        from harness.report.markup import markdown
+
+        return markdown(self, columns)
+
+    def to_latex(self, columns: Iterable[str] = ()) -> str:
+        """Tables for a paper, one per board (needs the LaTeX package ``booktabs``)."""
+        from harness.report.markup import latex
+
+        return latex(self, columns)
+
+    def to_rich(self, columns: Iterable[str] = (), *, intervals: bool = False) -> RenderableType:
+        """Tables for the terminal, which leave out the less important columns when it is narrow."""
+        from harness.report.terminal import Terminal
+
+        return Terminal(self, tuple(columns), intervals=intervals)
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``leaderboard.json``, ``leaderboard.csv`` and ``leaderboard.md``; equal records give equal bytes.
+
+        Returns:
+            The files written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, text in (("json", self.to_json()), ("csv", self.to_csv()), ("md", self.to_markdown())):
+            path = folder / f"leaderboard.{name}"
+            path.write_text(text, encoding="utf-8")
+            written.append(path)
+        return written
