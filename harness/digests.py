@@ -19,7 +19,7 @@ def file_digest(path: Path) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _file_digest(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - the key of the cache
+def _file_digest(path: Path, size: int, modified: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

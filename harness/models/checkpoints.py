@@ -142,8 +142,12 @@ class _Explained:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, InputError) or not isinstance(error, Exception):
             return
-        from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
-        from huggingface_hub.errors import RevisionNotFoundError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            OfflineModeIsEnabled,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
 
         shown, name = self.hub._shown, self.hub.name
         embedded = f"or use the encoder that a package carries: checkpoint: {EMBEDDED}"

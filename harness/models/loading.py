@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from harness.errors import InputError
 from harness.models.quiet import quiet
@@ -49,7 +55,7 @@ def load_fine_tuned(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
 
 
 @lru_cache(maxsize=1)
-def load_encoder(folder: Path, device: str, identity: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:  # noqa: ARG001
+def load_encoder(folder: Path, device: str, identity: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The pre-trained encoder, kept for the next call; ``identity`` changes when the files do."""
     return _read(folder, AutoModel).to(device).eval(), load_tokenizer(folder)
 

@@ -75,7 +75,8 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
     bad = ~np.isfinite(array) | (array < 0)
     if bad.any():
         raise DataError(
-            f"{int(bad.sum())} loss weights are negative or not finite; the first is {array[bad.argmax()]} at {int(bad.argmax())}."
+            f"{int(bad.sum())} loss weights are negative or not finite; "
+            f"the first is {array[bad.argmax()]} at position {int(bad.argmax())}."
         )
     if not array.any():
         raise DataError("All loss weights are zero: there is nothing to learn from.")
@@ -85,11 +86,11 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
 def train_classifier(
     model: PreTrainedModel,
     encoder: Encoder,
-    pad_id: int,
     train: Sequence[Example],
+    *,
     labels: IntArray,
     weights: FloatArray | None,
-    *,
+    pad_id: int,
     options: TransformersModel,
     runtime: Runtime,
     seed: int,

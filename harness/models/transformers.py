@@ -114,10 +114,10 @@ class TransformersModel(Model):
             train_classifier(
                 model,
                 encoder,
-                tokenizer.pad_token_id,
                 train,
-                labels,
-                factors,
+                labels=labels,
+                weights=factors,
+                pad_id=tokenizer.pad_token_id,
                 options=self,
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),

@@ -1,0 +1,240 @@
+"""From tables to a data set: which columns, which labels, which splits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from harness.components.dataset import DatasetSource
+from harness.components.example import Dataset, Example, Task
+from harness.datasets.operations import SPLITS, draw, duplicates, limit
+from harness.datasets.readers import Table
+from harness.errors import DataError, did_you_mean
+from harness.seeds import derive_seed
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How the values of a label column become class indices.
+
+    Attributes:
+        names: Class names by index.
+        values: Class index by the value's text, where the file's values are neither names nor indices.
+    """
+
+    names: tuple[str, ...]
+    values: Mapping[str, int] = field(default_factory=dict)
+
+    def index(self, value: Any) -> int | None:
+        """The class index of a value: by :attr:`values`, else by name, else as a number; ``None`` if it is none."""
+        text = str(value).strip() if value is not None else ""
+        if self.values:
+            return self.values.get(text)
+        if text in self.names:
+            return self.names.index(text)
+        number = _whole(value)
+        return number if number is not None and 0 <= number < len(self.names) else None
+
+    @classmethod
+    def infer(cls, table: Table, column: str) -> Labels:
+        """Labels from the values that occur: numbers are indices, words are names in alphabetical order.
+
+        Raises:
+            DataError: The column has more than 100 distinct values, so it does not hold classes.
+        """
+        distinct = {value for value in table.column(column) if value is not None and str(value).strip()}
+        if len(distinct) > 100:
+            raise DataError(
+                f"The column {column!r} of {table.where} has {len(distinct)} distinct values: these are no class labels.",
+                hint="Name the label column in the option `label`.",
+            )
+        numbers = [_whole(value) for value in distinct]
+        if distinct and all(number is not None for number in numbers):
+            highest = max(number for number in numbers if number is not None)
+            return cls(tuple(str(index) for index in range(max(2, min(highest, 999) + 1))))
+        return cls(tuple(sorted({str(value).strip() for value in distinct})))
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if number.is_integer() else None
+
+
+class TabularSource(DatasetSource):
+    """What data sets that come as tables have in common: columns, labels, splits and sizes."""
+
+    text: str | tuple[str, ...] = "text"
+    """Column of the text, or of the first text of a pair. Several columns are joined with `join`."""
+    text_pair: str | None = None
+    """Column of the second text of a pair; by default the data set has single texts."""
+    label: str = "label"
+    """Column of the label: class indices from 0, or class names."""
+    labels: tuple[str, ...] = ()
+    """Class names by index, as a person would say them; by default those that the source states, or the labels found in the
+    training set (numbers as they are, words in alphabetical order)."""
+    label_values: dict[str | int, int] = Field(default_factory=dict)
+    """Class index by label value, where the values are neither indices nor names: `{spam: 1, ham: 0}`."""
+    join: str = " [SEP] "
+    """What stands between texts of several columns."""
+    columns: tuple[str, ...] = ()
+    """What the text or the two texts are, as a person would say it (`[question, sentence]`); by default the column names."""
+    description: str = ""
+    """One sentence for people and language models: what is classified into what."""
+    validation_from: Split | None = None
+    """Draw the validation examples from this split and remove them from it, where the source has no validation split."""
+    validation_size: int | float | None = Field(default=None, gt=0)
+    """Validation examples: how many are drawn with `validation_from` (below 1: which share), else how many at most."""
+    keep_validation_in_test: bool = False
+    """With `validation_from: test`: leave the validation examples in the test set as well."""
+    train_size: int | None = Field(default=None, ge=2)
+    """Training examples at most, drawn so that classes keep their shares; by default all."""
+    test_size: int | None = Field(default=None, ge=1)
+    """Test examples at most; by default all."""
+    drop_empty: bool = False
+    """Leave out rows without text, and count them; by default they are an error."""
+    drop_duplicates: bool = False
+    """Leave out training examples whose text is also in the validation or test set, or came before; by default they are
+    only counted."""
+
+    _ids: ClassVar[str] = "{split}/{row}"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TabularSource:
+        if self.validation_from is not None and self.validation_size is None:
+            raise ValueError("validation_from needs validation_size: how many examples to draw")
+        if (
+            self.validation_from is None
+            and self.validation_size is not None
+            and self.validation_size != int(self.validation_size)
+        ):
+            raise ValueError("validation_size is a share only with validation_from; else give a whole number")
+        if self.keep_validation_in_test and self.validation_from != "test":
+            raise ValueError("keep_validation_in_test means nothing without validation_from: test")
+        for value, index in self.label_values.items():
+            if index < 0 or (self.labels and index >= len(self.labels)):
+                top = f"..{len(self.labels) - 1}" if self.labels else ""
+                raise ValueError(f"label_values gives {value!r} the class index {index}, which is not in 0{top}")
+        return self
+
+    @abstractmethod
+    def _read(self, split: str, columns: Sequence[str]) -> Table | None:
+        """The named columns of a split; ``None`` if the source has no such split."""
+
+    def _facts(self) -> dict[str, int | float | str]:
+        """Notes on the source, such as its revision."""
+        return {}
+
+    def load(self, *, seed: int) -> Dataset:
+        """Read the tables and draw the splits; see :meth:`harness.components.DatasetSource.load`."""
+        texts = (self.text,) if isinstance(self.text, str) else self.text
+        wanted = [*texts, *((self.text_pair,) if self.text_pair else ()), self.label]
+        tables = {split: table for split in SPLITS if (table := self._read(split, wanted)) is not None}
+        labels = self._labels(tables["train"])
+        notes = self._facts()
+        splits = {split: self._examples(table, texts, labels, notes) for split, table in tables.items()}
+        for split, rows in splits.items():
+            if not rows:
+                raise DataError(f"{tables[split].where} has no rows: the {split} split is empty.")
+        if self.validation_from is not None:
+            self._draw_validation(splits, notes, seed)
+        task = Task("", labels.names, self.columns or (*texts[:1], *wanted[len(texts) : -1]), self.description)
+        dataset = Dataset(task, splits["train"], splits["validation"], splits["test"])
+        if self.drop_duplicates:
+            dataset = _without_duplicates(dataset, notes)
+        size = None if self.validation_from or self.validation_size is None else int(self.validation_size)
+        dataset = limit(dataset, self.train_size, size, self.test_size, seed=seed)
+        return replace(dataset, notes=notes | duplicates(dataset))
+
+    def _labels(self, train: Table) -> Labels:
+        if self.label_values:
+            values = {str(value): index for value, index in self.label_values.items()}
+            inverse = {index: value for value, index in reversed(values.items())}
+            names = self.labels or tuple(inverse.get(index, str(index)) for index in range(max(inverse) + 1))
+            return Labels(names, values)
+        if self.labels:
+            return Labels(self.labels)
+        return Labels(train.class_names) if train.class_names else Labels.infer(train, self.label)
+
+    def _examples(
+        self, table: Table, texts: Sequence[str], labels: Labels, notes: dict[str, int | float | str]
+    ) -> list[Example]:
+        firsts = _texts(table, texts, self.join)
+        seconds = _texts(table, [self.text_pair], "") if self.text_pair else [None] * len(firsts)
+        indices = [labels.index(value) for value in table.column(self.label)]
+        bad = [row for row, index in enumerate(indices) if index is None]
+        if bad:
+            raise _bad_labels(table, self.label, labels, bad)
+        empty = [row for row, pair in enumerate(zip(firsts, seconds, strict=True)) if "" in pair]
+        if empty and not self.drop_empty:
+            raise DataError(
+                f"{len(empty)} rows of {table.where} have no text; the first is row {empty[0] + 1} (counted from 1).",
+                hint="Set `drop_empty: true` to leave them out.",
+            )
+        if empty:
+            notes[f"empty_dropped_{table.split}"] = len(empty)
+        dropped = set(empty)
+        return [
+            Example(first, index, second, self._ids.format(split=table.split, row=row))
+            for row, (first, second, index) in enumerate(zip(firsts, seconds, indices, strict=True))
+            if row not in dropped and index is not None
+        ]
+
+    def _draw_validation(
+        self, splits: dict[str, list[Example]], notes: dict[str, int | float | str], seed: int
+    ) -> None:
+        source = str(self.validation_from)
+        pool, size = splits[source], self.validation_size or 0
+        count = round(size * len(pool)) if size < 1 else int(size)
+        if not 0 < count < len(pool):
+            raise DataError(
+                f"validation_size is {size}, but the {source} split to draw them from has {len(pool)} examples."
+            )
+        splits["validation"], rest = draw(pool, count, derive_seed(seed, "validation"))
+        if self.keep_validation_in_test:
+            notes["validation_in_test"] = count
+        else:
+            splits[source] = rest
+
+
+def _texts(table: Table, columns: Sequence[str], join: str) -> list[str]:
+    parts = []
+    for name in columns:
+        values = table.column(name)
+        for row, value in enumerate(values):
+            if value is not None and not isinstance(value, str):
+                raise DataError(
+                    f"The column {name!r} of {table.where} holds no text: row {row + 1} is {value!r} ({type(value).__name__})."
+                )
+        parts.append([(value or "").strip() for value in values])
+    if len(parts) == 1:
+        return parts[0]
+    return [join.join(row).strip() if any(row) else "" for row in zip(*parts, strict=True)]
+
+
+def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -> DataError:
+    value = table.column(column)[bad[0]]
+    known = list(labels.values) or list(labels.names)
+    numbers = "" if labels.values else f" (or an index in 0..{len(labels.names) - 1})"
+    near = did_you_mean(str(value), known) if isinstance(value, str) and value.strip() else ""
+    rows = ", ".join(str(row + 1) for row in bad[:5]) + (", ..." if len(bad) > 5 else "")
+    unlabelled = " A label of -1 marks rows that were published without labels." if value == -1 else ""
+    return DataError(
+        f"{table.where}: the label {value!r} in column {column!r} is not one of {', '.join(map(repr, known[:10]))}"
+        f"{numbers}: {len(bad)} bad labels, in rows {rows} (counted from 1).{unlabelled} {near}".rstrip()
+    )
+
+
+def _without_duplicates(dataset: Dataset, notes: dict[str, int | float | str]) -> Dataset:
+    held_out = {example.texts for split in (dataset.validation, dataset.test) for example in split}
+    kept = list({e.texts: e for e in reversed(dataset.train) if e.texts not in held_out}.values())[::-1]
+    notes["duplicates_removed"] = len(dataset.train) - len(kept)
+    return replace(dataset, train=kept)
