@@ -25,10 +25,10 @@ class Extend(Stage):
 
     load: Load
     generate: Generate
-    leakage_threshold: float
+    leakage: float | None
 
     def options(self) -> dict[str, Any]:
-        return {"leakage_threshold": self.leakage_threshold}
+        return {"leakage": self.leakage}
 
     def inputs(self) -> dict[str, Stage]:
         return {"load": self.load, "generate": self.generate}
@@ -37,13 +37,17 @@ class Extend(Stage):
         from harness.leakage import leaks
         from harness.stages.generate import rejected_of, write_rejected, write_synthetic
 
+        made, rejected = synthetic_of(inputs["generate"]), rejected_of(inputs["generate"])
+        if self.leakage is None:
+            write_synthetic(out, made)
+            write_rejected(out, rejected)
+            return
         held_out = [
             example.texts
             for split in ("validation", "test")
             for example in read_examples(inputs["load"].path(f"{split}.parquet"))
         ]
-        made, rejected = synthetic_of(inputs["generate"]), rejected_of(inputs["generate"])
-        leaked = leaks([item.example.texts for item in made], held_out, threshold=self.leakage_threshold)
+        leaked = leaks([item.example.texts for item in made], held_out, threshold=self.leakage)
         kept = [item for item, leak in zip(made, leaked, strict=True) if not leak]
         write_synthetic(out, kept)
         refused = [

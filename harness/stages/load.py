@@ -43,7 +43,7 @@ class Load(Stage):
         if self.limits:
             dataset = limit(dataset, **self.limits, seed=self.seed)
         check(dataset)
-        notes = {**dataset.notes, **{f"duplicates/{where}": count for where, count in duplicates(dataset).items()}}
+        notes = {**dataset.notes, **duplicates(dataset)}
         for split in SPLITS:
             write_examples(out / f"{split}.parquet", getattr(dataset, split))
         sizes = {split: len(getattr(dataset, split)) for split in SPLITS}
