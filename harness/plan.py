@@ -134,7 +134,7 @@ class _Builder:
     def extend(self, name: str, arm: Arm) -> tuple[Elicit, Extend]:
         """Unknown unknowns of the base classifier, and the synthetic examples made from them."""
         suite, select = self.suite, arm.select
-        assert select is not None and arm.generate is not None  # noqa: S101, PT018 - the suite has checked it
+        assert select is not None and arm.generate is not None  # noqa: S101 - the suite has checked it
         attack = arm.attack or suite.attack
         assert attack is not None  # noqa: S101 - the suite has checked it
         needs = select.component.needs

@@ -1,0 +1,204 @@
+"""The command line: thin commands over the public interface.
+
+Every command imports what it needs when it runs, so that ``harness --help`` is instant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import HarnessError
+
+app = typer.Typer(
+    help="Benchmark for finding and mitigating the blind spots (confident errors) of text classifiers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file (YAML).", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the suite: valuators.dvrl.iterations=500."),
+]
+Arms = Annotated[list[str] | None, typer.Option("--arm", metavar="NAME", help="Only this arm (repeatable).")]
+Datasets = Annotated[
+    list[str] | None, typer.Option("--dataset", metavar="NAME", help="Only this data set (repeatable).")
+]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable).")]
+Limit = Annotated[int | None, typer.Option(metavar="N", help="At most N examples in every split.")]
+StoreFolder = Annotated[Path, typer.Option("--store", metavar="FOLDER", help="The artifact store.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+DEFAULT_STORE = Path(".harness")
+DEFAULT_OUTPUT = Path("runs")
+
+
+@app.callback()
+def _options(
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option("--no-plugin", metavar="DISTRIBUTION", help="Leave out a plugin distribution (repeatable)."),
+    ] = None,
+    no_plugins: Annotated[
+        bool, typer.Option("--no-plugins", help="Leave out all third-party plugins (also: HARNESS_PLUGINS='').")
+    ] = False,
+) -> None:
+    if no_plugin or no_plugins:
+        from harness.registry import Registry, use
+
+        use(Registry(allow=() if no_plugins else None, block=no_plugin or ()))
+
+
+@app.command()
+def run(
+    suite: SuiteFile,
+    overrides: Overrides = None,
+    arm: Arms = None,
+    dataset: Datasets = None,
+    seed: Seeds = None,
+    limit: Limit = None,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
+    store: StoreFolder = DEFAULT_STORE,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the leaderboard only.")] = False,
+) -> None:
+    """Run a suite; a second run goes on where the first one ended."""
+    from harness.commands.run import run_suite
+
+    run_suite(
+        suite,
+        overrides=overrides or (),
+        arms=arm,
+        datasets=dataset,
+        seeds=seed,
+        limit=limit,
+        output=output,
+        store=store,
+        quiet=quiet,
+    )
+
+
+@app.command()
+def plan(
+    suite: SuiteFile,
+    overrides: Overrides = None,
+    arm: Arms = None,
+    dataset: Datasets = None,
+    seed: Seeds = None,
+    limit: Limit = None,
+    store: StoreFolder = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `run` would compute, and what it would ask of language models; nothing is computed."""
+    from harness.commands.plan import show_plan
+
+    show_plan(
+        suite,
+        overrides=overrides or (),
+        arms=arm,
+        datasets=dataset,
+        seeds=seed,
+        limit=limit,
+        store=store,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def validate(suite: SuiteFile, overrides: Overrides = None) -> None:
+    """Check a suite: every key, name and option of every component."""
+    from harness.suite import read_suite
+
+    checked = read_suite(suite, overrides=overrides or ())
+    typer.echo(
+        f"{suite}: valid. {_count(len(checked.datasets), 'data set')}, {_count(len(checked.arms), 'arm')}, "
+        f"{_count(len(checked.seeds), 'seed')}: {_count(len(checked.datasets) * len(checked.arms) * len(checked.seeds), 'record')}."
+    )
+
+
+@app.command()
+def plugins(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One component: its options in full.")] = None,
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only this kind of component.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the installed components, or describe one."""
+    from harness.commands.plugins import describe_component, list_components
+
+    if name is None:
+        list_components(kind, as_json=as_json)
+    else:
+        describe_component(name, kind, as_json=as_json)
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here instead of printing it.")] = None,
+) -> None:
+    """Print the JSON Schema of suites, with the options of every installed component, for editors."""
+    import json
+
+    from harness.suite import json_schema
+
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    if output is None:
+        typer.echo(text)
+    else:
+        from harness.store import explained
+
+        with explained(output):
+            output.write_text(text + "\n", encoding="utf-8")
+
+
+@app.command()
+def cache(
+    store: StoreFolder = DEFAULT_STORE,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete all artifacts (paid responses are kept).")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every artifact and delete the damaged ones.")] = False,
+) -> None:
+    """Show what the artifact store holds; delete or verify it."""
+    from harness.commands.cache import show_cache
+
+    show_cache(store, clear=clear, verify=verify)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from harness import __version__
+
+    typer.echo(f"bliss-harness {__version__}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def main() -> None:
+    """Entry point of the console script: errors meant for people become one message and an exit code."""
+    try:
+        app(prog_name="harness", standalone_mode=True)
+    except HarnessError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Finished stages are kept: the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""``harness cache``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.commands.common import console
+from harness.store import DamagedArtifactError, Store
+
+
+def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
+    """Print what the store holds by kind of stage; delete or verify it if asked."""
+    from rich.table import Table
+
+    screen = console()
+    if not root.is_dir():
+        screen.print(f"There is no store at {root}.", markup=False)
+        return
+    store = Store(root)
+    table = Table("stage", "artifacts", "size", box=None, header_style="bold", pad_edge=False)
+    total = 0
+    for kind in sorted(path.name for path in (root / "artifacts").iterdir()):
+        folders = sorted(path for path in (root / "artifacts" / kind).iterdir() if path.is_dir())
+        size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+        total += size
+        table.add_row(kind, f"{len(folders)}", megabytes(size))
+        for folder in folders:
+            if clear or (verify and _damaged(store, kind, folder.name)):
+                with store.claim(kind, folder.name):
+                    store.discard(kind, folder.name)
+                if not clear:
+                    screen.print(f"deleted: {folder} is damaged", style="red", markup=False)
+    screen.print(table)
+    screen.print(f"\n{root}: {megabytes(total)}" + (", deleted" if clear else ""), markup=False)
+
+
+def megabytes(size: int) -> str:
+    """A size as people say it.
+
+    >>> megabytes(1_500_000)
+    '1.5 MB'
+    """
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _damaged(store: Store, kind: str, identifier: str) -> bool:
+    try:
+        store.open(kind, identifier)
+    except DamagedArtifactError:
+        return True
+    return False

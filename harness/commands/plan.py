@@ -1,0 +1,112 @@
+"""``harness plan``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.commands.common import console, selected
+from harness.components.generator import Generator, Usage
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+    from harness.store import Store
+
+
+def show_plan(
+    path: Path,
+    *,
+    overrides: Sequence[str],
+    arms: Sequence[str] | None,
+    datasets: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    limit: int | None,
+    store: Path,
+    as_json: bool,
+) -> None:
+    """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
+    from harness.engines.local import LocalEngine
+    from harness.hooks import Observers
+    from harness.runner import beside, prepare
+    from harness.store import Store
+
+    suite = selected(path, overrides=overrides, arms=arms, datasets=datasets, seeds=seeds, limit=limit)
+    plan, artifacts = prepare(suite), Store(store)
+    needed = {s.id for s in LocalEngine(artifacts, Observers([], lambda _: None)).demanded(plan.targets())}
+
+    def state(kind: str, identifier: str) -> str:
+        if identifier in needed:
+            return "compute"
+        return "cached" if artifacts.has(kind, identifier) else "not needed"
+
+    rows = [
+        {"kind": stage.kind, "id": stage.id, "title": stage.title, "state": state(stage.kind, stage.id)}
+        for stage in plan.stages()
+    ]
+    with beside(suite):
+        usage = expected_usage(plan, artifacts, needed)
+    if as_json:
+        print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage}, indent=2))
+        return
+    _print(suite.name, rows, usage)
+
+
+def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    screen = console()
+    table = Table("stage", "state", "id", box=None, header_style="bold", pad_edge=False)
+    styles = {"compute": "bold", "cached": "green", "not needed": "dim"}
+    for row in rows:
+        table.add_row(row["title"], row["state"], row["id"][:10], style=styles[row["state"]])
+    screen.print(table)
+    tally = {state: sum(row["state"] == state for row in rows) for state in styles}
+    screen.print(f"\n{name}: {len(rows)} stages; " + ", ".join(f"{n} {state}" for state, n in tally.items() if n))
+    if not usage:
+        screen.print("Language models: no calls.")
+    for title, amount in usage.items():
+        screen.print(
+            f"Language models, {title}: at most {amount['requests']:,} calls, about {amount['prompt_tokens']:,} tokens in, "
+            f"{amount['completion_tokens']:,} tokens out" + (f", ${amount['cost']:,.2f}" if amount["cost"] else "")
+        )
+
+
+def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict[str, Any]]:
+    """What the generators that still have to run would ask of language models, by stage title."""
+    from dataclasses import asdict
+
+    from harness.stages.generate import Generate
+    from harness.stages.load import Load, task_of
+
+    sizes: dict[str, tuple[int, float, Any]] = {}
+    expected: dict[str, dict[str, Any]] = {}
+
+    def size(load: Load) -> tuple[int, float, Any]:
+        from harness.datasets import limit
+        from harness.payload import read_examples
+
+        if load.id not in sizes:
+            if store.has(load.kind, load.id):
+                artifact = store.open(load.kind, load.id)
+                train, task = read_examples(artifact.path("train.parquet")), task_of(artifact)
+            else:
+                dataset = limit(load.source.component.load(seed=load.seed), **load.limits, seed=load.seed)
+                train, task = list(dataset.train), dataset.task
+            characters = sum(len(e.text) + len(e.text_pair or "") for e in train) / max(1, len(train))
+            sizes[load.id] = (len(train), characters, task)
+        return sizes[load.id]
+
+    for stage in plan.stages():
+        if not isinstance(stage, Generate) or stage.id not in needed:
+            continue
+        generator = stage.generator.component
+        if type(generator).estimate is Generator.estimate:
+            continue
+        n_train, characters, task = size(stage.load)
+        n_uus = max(1, round(stage.elicit.fraction * n_train))
+        usage = generator.estimate(n_uus, task, per_uu=stage.per_uu, mean_characters=characters)
+        if usage != Usage():
+            expected[stage.title] = asdict(usage)
+    return expected

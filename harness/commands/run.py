@@ -1,0 +1,52 @@
+"""``harness run``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.commands.common import console, selected
+from harness.display import PlainDisplay, RichDisplay, duration
+
+
+def run_suite(
+    path: Path,
+    *,
+    overrides: Sequence[str],
+    arms: Sequence[str] | None,
+    datasets: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    limit: int | None,
+    output: Path,
+    store: Path,
+    quiet: bool,
+) -> None:
+    """Run a suite with a display, print its leaderboard, and say where everything is."""
+    from harness.runner import failed, run
+
+    suite = selected(path, overrides=overrides, arms=arms, datasets=datasets, seeds=seeds, limit=limit)
+    screen, notes = console(), console(stderr=True)
+    display: Any = None if quiet else (RichDisplay(notes) if notes.is_terminal else PlainDisplay(notes))
+    try:
+        result = run(
+            suite,
+            output=output,
+            store=store,
+            observers=[display] if display else [],
+            complain=lambda line: notes.print(f"warning: {line}", style="yellow", markup=False),
+        )
+    finally:
+        if isinstance(display, RichDisplay):
+            display.stop()
+    if result.leaderboard is not None:
+        screen.print(result.leaderboard.to_rich())
+    if not quiet:
+        work = f"{result.computed} stages computed" if result.computed else "nothing to compute"
+        notes.print(f"{duration(result.seconds)}, {work}. Results: {result.folder}", markup=False)
+        if result.leaderboard is not None:
+            notes.print(f"Report: {result.folder / 'report.html'}", markup=False)
+    if error := failed(result):
+        sys.stdout.flush()
+        raise error
