@@ -1,0 +1,60 @@
+"""Utilities: how good a predictor is on the validation set.
+
+The choice of utility decides how much noise a sampling valuator has to average out: accuracy changes in steps of
+``1 / n_valid``, the mean true-class probability with every point. The blind-spot utility asks for what the thesis leaves
+open (6.2): values for the mitigation of unknown unknowns itself.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from harness_valuators.options import UtilityName
+
+
+class Utility:
+    """A utility on a fixed validation set.
+
+    Args:
+        name: ``"probability"``: mean probability of the true class, in [0, 1]. ``"accuracy"``: in [0, 1]. ``"log-loss"``:
+            minus the mean negative log-likelihood in nats. ``"blind-spot"``: minus the share of validation points that are
+            wrong with confidence ``>= threshold``, in [-1, 0].
+        labels: ``(n,)`` int64 true classes.
+        threshold: τ of the blind-spot utility.
+    """
+
+    def __init__(self, name: UtilityName, labels: torch.Tensor, threshold: float) -> None:
+        self.name = name
+        self.labels = labels
+        self.threshold = threshold
+
+    def per_point(self, logits: torch.Tensor, *, smooth: bool = False) -> torch.Tensor:
+        """Utility of each point.
+
+        Args:
+            logits: ``(n, M, K)``.
+            smooth: Replace the steps of ``accuracy`` and ``blind-spot`` by sigmoids, so that it can be differentiated.
+
+        Returns:
+            ``(n, M)``.
+        """
+        n, draws, classes = logits.shape
+        own = self.labels[:, None, None].expand(n, draws, 1)
+        if self.name == "log-loss":
+            return logits.log_softmax(-1).gather(2, own)[..., 0]
+        if self.name == "probability":
+            return logits.softmax(-1).gather(2, own)[..., 0]
+        others = logits.masked_fill(torch.nn.functional.one_hot(self.labels, classes)[:, None].bool(), float("-inf"))
+        if self.name == "accuracy":
+            margin = logits.gather(2, own)[..., 0] - others.amax(-1)
+            return (4 * margin).sigmoid() if smooth else (logits.argmax(-1) == own[..., 0]).to(logits.dtype)
+        probs = logits.softmax(-1)
+        if smooth:
+            wrong = probs.gather(2, others.argmax(-1, keepdim=True))[..., 0]
+            return -(20 * (wrong - self.threshold)).sigmoid()
+        confidence, predicted = probs.max(-1)
+        return -((predicted != own[..., 0]) & (confidence >= self.threshold)).to(logits.dtype)
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """Mean utility of ``M`` predictors: ``(n, M, K)`` logits to ``(M,)``."""
+        return self.per_point(logits).mean(0)
