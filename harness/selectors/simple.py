@@ -1,14 +1,14 @@
-"""Selectors ``random``, ``highest`` and ``lowest``."""
+"""Selectors ``random``, ``highest``, ``lowest``, ``stratified`` and ``uncertain``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from harness.components.selector import SelectionProblem, Selector
-from harness.errors import DataError
+from harness.selectors.checks import ascending, predictions, values
 
 if TYPE_CHECKING:
-    from harness.types import FloatArray, IntArray
+    from harness.types import IntArray
 
 
 class Random(Selector):
@@ -45,29 +45,46 @@ class Lowest(Selector):
         return ascending(values(problem), seed)
 
 
-def values(problem: SelectionProblem) -> FloatArray:
-    """The data values, checked: ``(n_train,)`` float64.
+class Stratified(Selector):
+    """Random order in which the classes take turns, so that every beginning of it holds them in fixed shares."""
 
-    Raises:
-        harness.errors.DataError: There are none, or too few, or some are not finite.
-    """
-    import numpy as np
+    api_version: ClassVar[int] = 1
 
-    if problem.values is None:
-        raise DataError("Selection by data value needs data values, and there are none.")
-    found = np.asarray(problem.values, dtype=np.float64)
-    if found.shape != (len(problem.train),):
-        raise DataError(f"There are data values of shape {found.shape} for {len(problem.train)} training examples.")
-    if not np.isfinite(found).all():
-        raise DataError(f"{int((~np.isfinite(found)).sum())} of {len(found)} data values are not finite.")
-    return found
+    shares: Literal["proportional", "equal"] = "proportional"
+    """Shares of the classes: as in the training set, or equal for as long as there are examples of each."""
+
+    def order(self, problem: SelectionProblem, *, seed: int) -> IntArray:
+        """Indices with the classes interleaved."""
+        import numpy as np
+
+        rng = np.random.default_rng(seed)
+        labels = np.asarray([example.label for example in problem.train], dtype=np.int64)
+        turns = np.zeros(len(labels))
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            places = rng.permutation(len(members)) + 0.5
+            turns[members] = places / len(members) if self.shares == "proportional" else places
+        return ascending(turns, seed)
 
 
-def ascending(keys: FloatArray, seed: int) -> IntArray:
-    """Indices by ascending key, equal keys in an order drawn by ``seed``.
+class Uncertain(Selector):
+    """Training examples by how unsure the base classifier is of them, least sure first (Lewis and Gale 1994)."""
 
-    The order of the file must not decide between equal keys: data files are often sorted by class.
-    """
-    import numpy as np
+    api_version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"probs"})
 
-    return np.lexsort((np.random.default_rng(seed).permutation(len(keys)), keys))
+    measure: Literal["margin", "confidence", "entropy"] = "margin"
+    """``margin``: difference of the two highest probabilities (Scheffer et al. 2001); ``confidence``: the highest one;
+    ``entropy`` of all. With two classes they order alike."""
+
+    def order(self, problem: SelectionProblem, *, seed: int) -> IntArray:
+        """Indices by ascending certainty."""
+        import numpy as np
+
+        probs = predictions(problem)
+        if self.measure == "entropy":
+            certainty = (probs * np.log(np.maximum(probs, np.finfo(np.float64).tiny))).sum(axis=1)
+        else:
+            ranked = np.sort(probs, axis=1)
+            certainty = ranked[:, -1] - (ranked[:, -2] if self.measure == "margin" else 0.0)
+        return ascending(certainty, seed)
