@@ -89,7 +89,9 @@ def read_text(path: FilePath) -> str:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
         column = len(before) - (before.rfind(b"\n") + 1) + 1
-        raise failure(f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8.", Place(name, line, column)) from None
+        raise failure(
+            f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8.", Place(name, line, column)
+        ) from None
 
 
 def read_yaml(text: str, source: str) -> Document:
@@ -125,7 +127,9 @@ def compose(text: str, source: str) -> Any:
         before = text[: error.position]
         place = Place(source, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         code = ord(error.character) if isinstance(error.character, str) else int(error.character)
-        message = f"the character U+{code:04X} may not appear in YAML; remove it or write it as an escape in double quotes."
+        message = (
+            f"the character U+{code:04X} may not appear in YAML; remove it or write it as an escape in double quotes."
+        )
         raise SuiteError([Problem(place, (), message)]) from None
     except YAMLError as error:
         raise SuiteError([Problem(Place(source), (), f"not valid YAML: {error}")]) from None
@@ -151,7 +155,8 @@ def _syntax(error: Any, text: str) -> str:
     if "single document" in str(error.context or ""):
         return "a suite is one document; remove what follows '---'."
     if "undefined alias" in problem:
-        return f"{problem.removeprefix('found ')}: no anchor of that name comes before it. Text that begins with '*' needs quotes."
+        name = problem.removeprefix("found ")
+        return f"{name}: no anchor of that name comes before it. Text that begins with '*' needs quotes."
     context = f" ({error.context})" if error.context and error.problem else ""
     return f"not valid YAML: {problem}{context}."
 
@@ -311,5 +316,3 @@ class _Builder:
 
 def _short(tag: Any) -> str:
     return str(tag).replace(_TAG, "!!")
-
-

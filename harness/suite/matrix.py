@@ -72,8 +72,7 @@ def expand_matrix(data: dict[str, Any], registry: Registry) -> Expansion:
     for index, entry in enumerate([written] if single else written):
         path: Path = ("matrix",) if single else ("matrix", index)
         try:
-            matrix = strictly(Matrix, entry)
-            assert isinstance(matrix, Matrix)
+            matrix = strictly(Matrix, entry, subject="a matrix")
             findings = list(_check(matrix, entry, data, registry))
             if not findings:
                 arms = _arms(matrix, data)
@@ -111,7 +110,9 @@ def _check(matrix: Matrix, entry: dict[str, Any], data: dict[str, Any], registry
         if matrix.generate is None and (not isinstance(generators, dict) or len(generators) != 1):
             found.append(Finding((), "'generate' is missing: values that select need a generator.", key=True))
         if data.get("attack") is None and matrix.attack is None:
-            found.append(Finding((), "values that select need an attack to find unknown unknowns: add `attack`.", key=True))
+            found.append(
+                Finding((), "values that select need an attack to find unknown unknowns: add `attack`.", key=True)
+            )
     else:
         found += [
             Finding((key,), "has no effect: no role selects.", key=True)

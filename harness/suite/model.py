@@ -2,158 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainValidator,
-    PrivateAttr,
-    StringConstraints,
-    ValidationInfo,
-    WithJsonSchema,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints
 
-from harness.components import Attack, Generator, Metric, Model, Valuator
 from harness.errors import did_you_mean
-from harness.registry import Registry, registry
-from harness.suite.problems import Finding, Findings, Place, Problem, SuiteError, shown
-from harness.suite.slots import DatasetSlot, Embed, Section, SelectorSlot, Slot, make_slot
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
-"""Form of the names that a suite gives: they become parts of file names."""
-
-
-@dataclass
-class Reading:
-    """What validation of a suite needs besides its data.
-
-    Attributes:
-        registry: The installed components.
-        selectors: The suite's selectors as written.
-        ready: Those of them that are valid; filled on the way.
-    """
-
-    registry: Registry = field(default_factory=registry)
-    selectors: dict[str, Any] = field(default_factory=dict)
-    ready: dict[str, SelectorSlot] = field(default_factory=dict)
-
-
-def _refuse(findings: Sequence[Finding]) -> PydanticCustomError:
-    return PydanticCustomError("suite", "not valid", {"findings": tuple(findings)})
-
-
-def _slot(kind: str) -> Any:
-    """Annotations of a field that holds a slot of ``kind``."""
-
-    def parse(raw: Any, info: ValidationInfo) -> Any:
-        if isinstance(raw, Slot):
-            return raw
-        try:
-            return make_slot(kind, raw, (info.context or Reading()).registry)
-        except Findings as error:
-            raise _refuse(error.findings) from None
-
-    return PlainValidator(parse)
-
-
-def _named_slot(raw: Any, info: ValidationInfo) -> Any:
-    """One of `selectors`; kept for the arms that refer to it."""
-    context = info.context or Reading()
-    try:
-        slot = make_slot("selector", raw, context.registry)
-        _check_values(slot)
-    except Findings as error:
-        raise _refuse(error.findings) from None
-    name = next(name for name, written in context.selectors.items() if written is raw or written == raw)
-    context.ready[name] = slot
-    return slot
-
-
-def _selection(raw: Any, info: ValidationInfo) -> Any:
-    """An arm's `select` in any of its forms."""
-    context = info.context or Reading()
-    if raw is None or isinstance(raw, SelectorSlot):
-        return raw
-    try:
-        if isinstance(raw, str):
-            if raw in context.ready:
-                return context.ready[raw]
-            if raw in context.selectors:
-                return None  # what is wrong with it is reported where it is configured
-            if raw not in context.registry.names("selector") and "/" not in raw:
-                known = {*context.selectors, *context.registry.names("selector")}
-                raise Findings([Finding((), f"no selector is called {raw!r}. {did_you_mean(raw, known)}")])
-            raw = {"use": raw}
-        elif isinstance(raw, dict) and "use" not in raw and len(raw) == 1 and set(raw) <= {"highest", "lowest"}:
-            ((order, valuator),) = raw.items()
-            if not isinstance(valuator, str):
-                raise Findings([Finding((order,), f"expected the name of a valuator, got {shown(valuator)}.")])
-            raw = {"use": order, "values": valuator}
-        elif not isinstance(raw, dict) or "use" not in raw:
-            message = (
-                "expected random, the name of a selector, {highest: VALUATOR}, {lowest: VALUATOR} or "
-                f"{{use: SELECTOR, values: VALUATOR, ...options}}, got {_form(raw)}."
-            )
-            raise Findings([Finding((), message)])
-        slot = make_slot("selector", raw, context.registry)
-        _check_values(slot)
-    except Findings as error:
-        raise _refuse(error.findings) from None
-    return slot
-
-
-def _form(raw: Any) -> str:
-    return f"{{{', '.join(f'{key}: ...' for key in raw)}}}" if isinstance(raw, dict) else shown(raw)
-
-
-def _check_values(slot: SelectorSlot) -> None:
-    """That a selector is given data values exactly when it needs them."""
-    needed = "values" in type(slot.component).needs
-    if needed and slot.values is None:
-        message = f"selector {slot.use!r} orders by data values: add `values: VALUATOR`."
-        if slot.use in {"highest", "lowest"}:
-            message = f"selector {slot.use!r} orders by data values: write {{{slot.use}: VALUATOR}}."
-        raise Findings([Finding((), message)])
-    if slot.values is not None and not needed:
-        raise Findings([Finding(("values",), f"selector {slot.use!r} does not use data values.", key=True)])
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = next((value for i, value in enumerate(values) if value in values[:i]), None)
-    if repeated is not None:
-        raise PydanticCustomError("distinct", "{value} is given twice.", {"value": repeated})
-    return values
-
-
-def _distinct_metrics(slots: tuple[Slot[Metric], ...]) -> tuple[Slot[Metric], ...]:
-    keys = [slot.key for slot in slots]
-    if found := [Finding((i,), f"metric {slots[i].use!r} is listed twice.") for i, key in enumerate(keys) if key in keys[:i]]:
-        raise _refuse(found)
-    return slots
-
-
-def _check_name(name: str) -> str:
-    if not re.fullmatch(NAME, name):
-        message = "{name} is not a usable name: letters, digits and . _ + - only, beginning with a letter or digit."
-        raise PydanticCustomError("name", message, {"name": repr(name)})
-    return name
-
-
-Name = Annotated[str, AfterValidator(_check_name), StringConstraints(max_length=80)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Threshold = Annotated[float, Field(gt=0, le=1)]
-
-
-def _ref(definition: str) -> WithJsonSchema:
-    """Points the suite's JSON Schema at a definition that :mod:`harness.suite.schema` makes from the installed components."""
-    return WithJsonSchema({"$ref": f"#/$defs/{definition}"})
+from harness.leakage import DEFAULT_THRESHOLD
+from harness.suite.fields import (
+    AttackField,
+    DatasetField,
+    GeneratorField,
+    MetricFields,
+    ModelField,
+    Name,
+    Seed,
+    SelectField,
+    SelectorFields,
+    Threshold,
+    ValuatorField,
+    distinct,
+)
+from harness.suite.problems import Place, Problem, SuiteError
+from harness.suite.slots import Embed, Section, Slot
 
 
 class Synthesis(Section):
@@ -163,8 +36,9 @@ class Synthesis(Section):
     """Unknown unknowns to find, as a share of the training set; the attack stops once it has them."""
     per_uu: int = Field(2, ge=1, le=100)
     """Synthetic examples to generate for each unknown unknown."""
-    leakage: float | None = Field(0.9, gt=0, le=1)
-    """Similarity to a test example from which on a synthetic example is dropped as a copy of it; null keeps all."""
+    leakage: float | None = Field(DEFAULT_THRESHOLD, gt=0, le=1)
+    """Similarity (Jaccard index of character 5-grams) to a validation or test example from which on a synthetic example is
+    dropped as a copy of it; `null` keeps all."""
 
 
 class Removal(Section):
@@ -194,12 +68,12 @@ class Arm(Section):
     """Name of the valuator whose data values weight the loss, one of `valuators`. Default: a plain loss."""
     weights_normalisation: Literal["none", "mean"] = "none"
     """`mean` scales the weights to a mean of 1; `none` takes the data values as they are (the thesis's choice)."""
-    select: Annotated[SelectorSlot | None, PlainValidator(_selection), _ref("select")] = None
+    select: SelectField = None
     """Which training examples are attacked first: `random` (default), the name of a selector, `{highest: VALUATOR}`,
     `{lowest: VALUATOR}`, or `{use: SELECTOR, values: VALUATOR, ...options}`. Only with `generate`."""
     generate: str | None = None
     """Name of the generator that writes synthetic examples, one of `generators`. Default: none are made."""
-    attack: Annotated[Slot[Attack] | None, _slot("attack"), _ref("attack")] = None
+    attack: AttackField = None
     """Attack that finds this arm's unknown unknowns in the training set. Default: the suite's."""
     synthesis: Synthesis = Synthesis()
     """Differences from the suite's `synthesis`, for this arm."""
@@ -209,8 +83,7 @@ class Arm(Section):
         written: dict[str, Any] = {"description": self.description} if self.description else {}
         if self.weights is not None:
             written |= {"weights": self.weights, "weights_normalisation": self.weights_normalisation}
-        if self.generate is not None:
-            assert self.select is not None
+        if self.select is not None and self.generate is not None:
             written |= {"select": self.select.resolved(), "generate": self.generate}
             written |= {"attack": self.attack.resolved()} if self.attack else {}
             written |= {"synthesis": self.synthesis.model_dump()}
@@ -228,27 +101,25 @@ class Suite(Section):
     """Name of the suite: lower-case letters, digits and . _ - only."""
     description: str = ""
     """What the suite is for."""
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
     """Seeds; everything is repeated for each of them."""
-    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1), AfterValidator(_distinct)] = (0.65, 0.8, 0.9)
+    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1), AfterValidator(distinct)] = (0.65, 0.8, 0.9)
     """Confidence thresholds from which on a wrong prediction is an unknown unknown. The first is the primary one."""
     embed: Embed = "pretrained"
     """Embeddings for data values and selection: by the `pretrained` encoder, or by the `finetuned` one."""
-    models: dict[Name, Annotated[Slot[Model], _slot("model"), _ref("model")]] = Field(min_length=1)
+    models: dict[Name, ModelField] = Field(min_length=1)
     """Models by name."""
-    datasets: dict[Name, Annotated[DatasetSlot, _slot("dataset"), _ref("dataset")]] = Field(min_length=1)
+    datasets: dict[Name, DatasetField] = Field(min_length=1)
     """Data sets by name."""
-    valuators: dict[Name, Annotated[Slot[Valuator], _slot("valuator"), _ref("valuator")]] = Field(default_factory=dict)
+    valuators: dict[Name, ValuatorField] = Field(default_factory=dict)
     """Data valuation methods by name."""
-    selectors: dict[Name, Annotated[SelectorSlot, PlainValidator(_named_slot), _ref("selector")]] = Field(
-        default_factory=dict
-    )
+    selectors: SelectorFields = Field(default_factory=dict)
     """Selectors by name, for arms that need one with options of its own."""
-    attack: Annotated[Slot[Attack] | None, _slot("attack"), _ref("attack")] = None
+    attack: AttackField = None
     """The attack that finds unknown unknowns in the training set."""
-    test_attack: Annotated[Slot[Attack] | None, _slot("attack"), _ref("attack")] = None
+    test_attack: AttackField = None
     """The attack on the test set. Default: the same as `attack`; `null` leaves the test set unattacked."""
-    generators: dict[Name, Annotated[Slot[Generator], _slot("generator"), _ref("generator")]] = Field(default_factory=dict)
+    generators: dict[Name, GeneratorField] = Field(default_factory=dict)
     """Generators of synthetic examples by name."""
     synthesis: Synthesis = Synthesis()
     """How much synthetic data is made."""
@@ -256,9 +127,7 @@ class Suite(Section):
     """The arms that are compared, by name."""
     baseline: str | None = None
     """Name of the arm that differences refer to. Default: `only` if there is such an arm, else the first; `null`: none."""
-    metrics: Annotated[
-        tuple[Annotated[Slot[Metric], _slot("metric"), _ref("metric")], ...], AfterValidator(_distinct_metrics)
-    ] = ()
+    metrics: MetricFields = ()
     """Metrics that score the arms."""
     valuation: Valuation | None = None
     """Turns on the assessment of every valuator; `arms` may then be left out."""
@@ -295,7 +164,9 @@ class Suite(Section):
             for name in wanted:
                 if name not in known:
                     advice = did_you_mean(str(name), map(str, known))
-                    problems.append(Problem(Place(f"{option} {name}"), (), f"the suite has no {noun} {name!r}. {advice}"))
+                    problems.append(
+                        Problem(Place(f"{option} {name}"), (), f"the suite has no {noun} {name!r}. {advice}")
+                    )
             if not wanted:
                 problems.append(Problem(Place(option), (), f"no {noun} is left."))
             return [name for name in known if name in wanted]
@@ -314,7 +185,9 @@ class Suite(Section):
                 problems.append(Problem(Place(f"--limit {limit}"), (), "expected a number of at least 1."))
             else:
                 kept = changes.get("datasets", self.datasets)
-                changes["datasets"] = {n: with_changes(slot, limit=slot.limit.capped(limit)) for n, slot in kept.items()}
+                changes["datasets"] = {
+                    n: with_changes(slot, limit=slot.limit.capped(limit)) for n, slot in kept.items()
+                }
         if problems:
             raise SuiteError(problems)
         return self.model_copy(update=changes)

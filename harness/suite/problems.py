@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import HarnessError, InputError, did_you_mean
+from harness.components.base import Component
+from harness.errors import HarnessError, InputError, did_you_mean, nearest
 
 Path = tuple[str | int, ...]
 """A key's path from the top of the suite: ``("datasets", "mrpc", "limit", "train")``."""
@@ -107,37 +110,54 @@ def shown(value: Any) -> str:
             return f"a {type(value).__name__}"
 
 
-def findings_of(error: ValidationError, cls: type[BaseModel], *, owner: str = "", also: Iterable[str] = ()) -> list[Finding]:
+def findings_of(
+    error: ValidationError, cls: type[BaseModel], data: Any, *, subject: str, also: Iterable[str] = ()
+) -> list[Finding]:
     """The findings in a pydantic error.
 
     Args:
         error: What validation of ``cls`` raised.
         cls: The model that was validated.
-        owner: What the keys belong to, for messages about unknown ones (``"valuator 'dvrl'"``).
+        data: What was validated.
+        subject: What has the keys, for messages about unknown ones (``"valuator 'dvrl'"``).
         also: Keys that are known besides the fields of ``cls``.
     """
     found: dict[tuple[Path, bool], list[str]] = {}
     for problem in error.errors(include_url=False):
         loc: Path = tuple(problem["loc"])
-        nested = (problem.get("ctx") or {}).get("findings")
-        if nested is not None:
+        if nested := (problem.get("ctx") or {}).get("findings"):
             for finding in nested:
                 inner = finding.under(loc)
                 found.setdefault((inner.path, inner.key), []).append(inner.message)
-            continue
-        if loc and loc[-1] == "[key]":
+        elif loc and loc[-1] == "[key]":
             found.setdefault((loc[:-1], True), []).append(_clause(problem))
         elif problem["type"] == "extra_forbidden":
             known = [*_fields_at(cls, loc[:-1]), *(also if len(loc) == 1 else ())]
-            subject = (owner if len(loc) == 1 else "") or dotted(loc[:-1]) or "a suite"
-            noun = "option" if owner and len(loc) == 1 else "key"
-            message = f"{subject} has no {noun} {loc[-1]!r}. {did_you_mean(str(loc[-1]), known)}"
-            found.setdefault((loc, True), []).append(message)
+            owner = subject if len(loc) == 1 else dotted(_written(loc[:-1], data))
+            message = f"{owner} has no {_key_noun(cls)} {loc[-1]!r}. {did_you_mean(str(loc[-1]), known)}"
+            found.setdefault((_written(loc, data), True), []).append(message)
         elif problem["type"] == "missing":
-            found.setdefault((loc[:-1], True), []).append(f"{str(loc[-1])!r} is missing.")
+            message = f"the {_key_noun(cls)} {str(loc[-1])!r} is missing."
+            found.setdefault((_written(loc[:-1], data), True), []).append(message)
         else:
-            found.setdefault((loc, False), []).append(_clause(problem))
+            found.setdefault((_written(loc, data), False), []).append(_clause(problem))
     return [Finding(path, _joined(messages), key) for (path, key), messages in found.items()]
+
+
+def _key_noun(cls: type[BaseModel]) -> str:
+    return "option" if issubclass(cls, Component) else "key"
+
+
+def _written(loc: Path, data: Any) -> Path:
+    """The part of ``loc`` that exists in ``data``: pydantic adds the names of a union's branches."""
+    path: list[str | int] = []
+    for part in loc:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        path.append(part)
+    return tuple(path)
 
 
 def _joined(messages: Sequence[str]) -> str:
@@ -154,29 +174,21 @@ def _joined(messages: Sequence[str]) -> str:
 
 
 def _fields_at(cls: type[BaseModel], loc: Path) -> list[str]:
-    """The fields of the model found by walking ``loc`` down from ``cls``; none where the walk cannot be followed."""
-    from typing import get_args
-
-    models: list[Any] = [cls]
+    """The fields of the models that may stand at ``loc`` below ``cls``."""
+    models = {cls}
     for part in loc:
-        following: list[Any] = []
-        for model in models:
-            if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-                following.append(model.model_fields[str(part)].annotation)
-            else:
-                following.append(model)
-        models = [leaf for annotation in following for leaf in _leaves(annotation, get_args)]
-    return sorted(
-        {field for model in models if isinstance(model, type) and issubclass(model, BaseModel) for field in model.model_fields}
-    )
+        annotations = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        if annotations:  # otherwise the part is an index, a key of a dictionary or a branch of a union
+            models = {model for annotation in annotations for model in _models_in(annotation)}
+    return sorted({field for model in models for field in model.model_fields})
 
 
-def _leaves(annotation: Any, get_args: Any) -> Iterator[Any]:
-    args = get_args(annotation)
-    if not args:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The pydantic models that a type mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    for arg in args:
-        yield from _leaves(arg, get_args)
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
 
 
 _TYPES = {
@@ -210,13 +222,12 @@ def _clause(problem: Any) -> str:
     elif kind.endswith(("_type", "_parsing")) or kind == "none_required":
         wanted = _TYPES.get(stem)
     elif kind in {"literal_error", "enum"}:
-        wanted = f"one of {ctx['expected']}".replace(" or ", ", ")
-        if isinstance(value, str):
-            from harness.errors import nearest
-
-            options = [part.strip(" '\"") for part in wanted.removeprefix("one of ").split(",")]
-            if close := nearest(value, options, limit=1):
-                return f"expected {wanted}, got {shown(value)}. Did you mean {close[0]!r}?"
+        options = [
+            option.strip("'") for option in re.findall(r"'[^']*'|[^\s,]+", str(ctx["expected"])) if option != "or"
+        ]
+        wanted = f"{'one of ' if len(options) > 1 else ''}{', '.join(options)}"
+        if isinstance(value, str) and (close := nearest(value, options, limit=1)):
+            return f"expected {wanted}, got {shown(value)}. Did you mean {close[0]!r}?"
     elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of"}:
         (bound,) = (ctx[name] for name in ("gt", "ge", "lt", "le", "multiple_of") if name in ctx)
         words = {
@@ -236,7 +247,9 @@ def _clause(problem: Any) -> str:
         wanted = f"text of the form {ctx['pattern']}"
     if wanted is None:
         message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").strip()
-        message = message.replace("Input should be", "expected", 1) if message.startswith("Input should be") else message
+        message = (
+            message.replace("Input should be", "expected", 1) if message.startswith("Input should be") else message
+        )
         return message if message.endswith((".", "?", "!")) else f"{message}, got {shown(value)}."
     return f"expected {wanted}, got {shown(value)}.{_advice(wanted, value)}"
 
@@ -244,6 +257,8 @@ def _clause(problem: Any) -> str:
 def _advice(wanted: str, value: Any) -> str:
     """What most likely went wrong when text came where another type was wanted."""
     if not isinstance(value, str):
+        if wanted == "a mapping" and value is None:
+            return " Write {} to take all defaults."
         if wanted == "text" and value is not None and not isinstance(value, list | dict):
             written = str(value).lower() if isinstance(value, bool) else value
             return f" Put it in quotes: '{written}'."
@@ -263,27 +278,37 @@ def _advice(wanted: str, value: Any) -> str:
     return ""
 
 
-def strictly(
-    cls: type[BaseModel], data: Any, *, owner: str = "", also: Iterable[str] = (), context: Any = None
-) -> BaseModel:
+M = TypeVar("M", bound=BaseModel)
+
+
+def strictly(cls: type[M], data: Any, *, subject: str, also: Iterable[str] = (), context: Any = None) -> M:
     """An instance of ``cls`` from plain data, without conversions between types that YAML tells apart.
 
     Text is never taken for a number or a truth value, nor a number for a truth value; lists, paths, enumerations and nested
     models are made from what JSON has for them.
 
+    Args:
+        cls: A pydantic model.
+        data: What YAML could hold.
+        subject: What to call the thing in messages (``"valuator 'dvrl'"``).
+        also: Keys that are known elsewhere, for near misses.
+        context: Pydantic's validation context.
+
     Raises:
         Findings: What ``cls`` refuses.
     """
-    import json
-
     try:
         return cls.model_validate_json(json.dumps(data), strict=True, context=context)
     except ValidationError as error:
-        raise Findings(findings_of(error, cls, owner=owner, also=also)) from error
+        raise Findings(findings_of(error, cls, data, subject=subject, also=also)) from error
     except HarnessError as error:
-        raise Findings([Finding((), str(error))]) from error
-    except Exception as error:  # a plugin's validator may raise anything
-        subject = owner or cls.__name__
-        raise Findings(
-            [Finding((), f"{subject} failed while its options were checked: {type(error).__name__}: {error}")]
-        ) from error
+        raise Findings([Finding((), one_line(error))]) from error
+    except Exception as error:
+        message = f"{subject} failed while its options were checked: {type(error).__name__}: {error}."
+        raise Findings([Finding((), message)]) from error
+
+
+def one_line(error: HarnessError) -> str:
+    """Message and hint of an error as sentences of one line."""
+    parts = [" ".join(part.split()) for part in (error.message, error.hint or "")]
+    return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)

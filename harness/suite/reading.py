@@ -6,17 +6,18 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import Any
 
 from harness.registry import Registry
 from harness.registry import registry as installed
 from harness.suite.document import Document, read_text, read_yaml
+from harness.suite.fields import Reading
 from harness.suite.matrix import expand_matrix
-from harness.suite.model import Arm, Reading, Suite
+from harness.suite.model import Arm, Suite
 from harness.suite.overrides import apply_overrides
 from harness.suite.problems import Finding, Findings, Problem, SuiteError, shown, strictly
 from harness.suite.references import check_references
-from harness.suite.slots import SelectorSlot, make_slot
+from harness.suite.slots import make_selector
 
 
 def read_suite(
@@ -80,7 +81,7 @@ def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> 
         plain["arms"] = {**plain.get("arms", {}), **matrix.arms}
     suite = None
     try:
-        suite = strictly(Suite, plain, also=("matrix",), context=context)
+        suite = strictly(Suite, plain, subject="a suite", also=("matrix",), context=context)
     except Findings as error:
         findings += [
             Finding(matrix.origins[finding.path[1]], finding.message)
@@ -88,10 +89,13 @@ def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> 
             else finding
             for finding in error.findings
         ]
-    problems = [*document.problems, *(_problem(document, finding) for finding in findings)]
+    # A value that could not be read has a stand-in, whose own problems would only confuse.
+    unread = {problem.path for problem in document.problems}
+    problems = [_problem(document, finding) for finding in findings if finding.key or finding.path not in unread]
+    problems += document.problems
     if problems or suite is None:
         raise SuiteError(problems)
-    return _completed(cast("Suite", suite), data, registry)
+    return _completed(suite, data, registry)
 
 
 def _problem(document: Document, finding: Finding) -> Problem:
@@ -106,7 +110,8 @@ def _completed(suite: Suite, data: Mapping[str, Any], registry: Registry) -> Sui
         name: dataclasses.replace(
             slot,
             model=slot.model or model,
-            embed=(data["datasets"][name].get("embed") if isinstance(data["datasets"][name], dict) else None) or suite.embed,
+            embed=(data["datasets"][name].get("embed") if isinstance(data["datasets"][name], dict) else None)
+            or suite.embed,
         )
         for name, slot in suite.datasets.items()
     }
@@ -129,7 +134,7 @@ def _completed_arm(arm: Arm, suite: Suite, registry: Registry) -> Arm:
     own = {name: getattr(arm.synthesis, name) for name in arm.synthesis.model_fields_set}
     return arm.model_copy(
         update={
-            "select": arm.select or cast("SelectorSlot", make_slot("selector", "random", registry)),
+            "select": arm.select or make_selector("random", registry),
             "attack": arm.attack or suite.attack,
             "synthesis": suite.synthesis.model_copy(update=own),
         }

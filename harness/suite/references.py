@@ -41,7 +41,9 @@ def check_references(data: dict[str, Any], registry: Registry) -> Iterator[Findi
         yield Finding((), "a suite needs `arms`, a `matrix` of arms, or a `valuation` section.")
 
 
-def known(data: dict[str, Any], registry: Registry, kind: str, name: str, path: tuple[str | int, ...]) -> Iterator[Finding]:
+def known(
+    data: dict[str, Any], registry: Registry, kind: str, name: str, path: tuple[str | int, ...]
+) -> Iterator[Finding]:
     """A finding if the suite has configured no ``kind`` under ``name``."""
     section = f"{kind}s"
     configured = _section(data, section)
@@ -68,7 +70,9 @@ def _check_arm(data: dict[str, Any], registry: Registry, arm: dict[str, Any]) ->
     if isinstance(generate, str):
         yield from known(data, registry, "generator", generate, ("generate",))
         if data.get("attack") is None and arm.get("attack") is None:
-            yield Finding(("generate",), "an arm that generates needs an attack to find unknown unknowns: add `attack`.")
+            yield Finding(
+                ("generate",), "an arm that generates needs an attack to find unknown unknowns: add `attack`."
+            )
     if generate is None:
         for key in ("select", "attack", "synthesis"):
             if arm.get(key) is not None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.components import DatasetSource, Selector
 from harness.components.base import Component
 from harness.errors import ComponentError
 from harness.registry import Entry, Registry
-from harness.suite.problems import Finding, Findings, shown, strictly
+from harness.suite.problems import Finding, Findings, one_line, shown, strictly
 
 C_co = TypeVar("C_co", bound=Component, covariant=True)
 
@@ -28,7 +28,7 @@ class Section(BaseModel):
 
 
 class Limit(Section):
-    """Largest sizes of a data set's splits; a split that is larger is sampled, by seed."""
+    """Largest sizes of a data set's splits; a split that is larger is sampled, by seed. A number holds for all three."""
 
     train: int | None = Field(None, ge=1)
     """Training examples to keep at most."""
@@ -36,6 +36,11 @@ class Limit(Section):
     """Validation examples to keep at most."""
     test: int | None = Field(None, ge=1)
     """Test examples to keep at most."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_for_all(cls, value: Any) -> Any:
+        return dict.fromkeys(cls.model_fields, value) if type(value) is int else value
 
     def capped(self, size: int) -> Limit:
         """The same limit, with no split larger than ``size``."""
@@ -72,8 +77,6 @@ class Slot(Generic[C_co]):
         options: Options as given in the suite; those left out have their defaults in ``component``.
     """
 
-    KEYS: ClassVar[type[Section] | None] = None
-
     kind: str
     use: str
     entry: Entry
@@ -100,8 +103,6 @@ class DatasetSlot(Slot[DatasetSource]):
         limit: Largest sizes of its splits.
     """
 
-    KEYS = DatasetKeys
-
     model: str = ""
     embed: Embed = "pretrained"
     limit: Limit = field(default_factory=Limit)
@@ -120,8 +121,6 @@ class SelectorSlot(Slot[Selector]):
     Attributes:
         values: Name of the valuator whose values it orders by; ``None`` when it needs none.
     """
-
-    KEYS = SelectorKeys
 
     values: str | None = None
 
@@ -142,7 +141,9 @@ def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
     if not isinstance(raw, dict):
         raise Findings([Finding((), f"expected the name of a {kind} or {{use: NAME, ...options}}, got {shown(raw)}.")])
     if "use" not in raw:
-        raise Findings([Finding((), f"'use' is missing: which {kind} is it? Installed: {_names(kind, registry)}.", key=True)])
+        raise Findings(
+            [Finding((), f"'use' is missing: which {kind} is it? Installed: {_names(kind, registry)}.", key=True)]
+        )
     use = raw["use"]
     if not isinstance(use, str):
         raise Findings([Finding(("use",), f"expected the name of a {kind}, got {shown(use)}.")])
@@ -150,28 +151,52 @@ def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
         entry = registry.find(kind, use)
         cls = registry.load(entry)
     except ComponentError as error:
-        raise Findings([Finding(("use",), " ".join(str(error).split("\n")))]) from error
-    form = {"dataset": DatasetSlot, "selector": SelectorSlot}.get(kind, Slot)
-    own = form.KEYS.model_fields if form.KEYS else {}
+        raise Findings([Finding(("use",), one_line(error))]) from error
+    form, keys_of = _FORMS.get(kind, (Slot, Section))
+    own = keys_of.model_fields
     findings: list[Finding] = []
     if clash := sorted({"use", *own} & set(cls.model_fields)):
-        findings.append(Finding(("use",), f"{kind} {use!r} has options called {', '.join(clash)}, which suites reserve."))
+        findings.append(
+            Finding(("use",), f"{kind} {use!r} has options called {', '.join(clash)}, which suites reserve.")
+        )
     options = {key: value for key, value in raw.items() if key != "use" and key not in own}
     component = None
     try:
-        component = strictly(cls, options, owner=f"{kind} {use!r}", also=("use", *own))
+        component = strictly(cls, options, subject=f"{kind} {use!r}", also=("use", *own))
     except Findings as error:
         findings += error.findings
-    keys: dict[str, Any] = {}
-    if form.KEYS:
-        try:
-            given = strictly(form.KEYS, {key: value for key, value in raw.items() if key in own})
-            keys = {key: value for key, value in given if value is not None}
-        except Findings as error:
-            findings += error.findings
-    if findings:
+    keys = None
+    try:
+        given = {key: value for key, value in raw.items() if key in own}
+        keys = strictly(keys_of, given, subject=f"a {kind}")
+    except Findings as error:
+        findings += error.findings
+    if findings or component is None or keys is None:
         raise Findings(findings)
-    return form(kind, use, entry, component, options, **keys)  # type: ignore[arg-type]
+    return form(kind, use, entry, component, options, **{key: value for key, value in keys if value is not None})
+
+
+def make_selector(raw: Any, registry: Registry) -> SelectorSlot:
+    """The selector written as for :func:`make_slot`, given data values exactly when it needs them.
+
+    Raises:
+        Findings: Everything wrong with it.
+    """
+    slot: Slot[Any] = make_slot("selector", raw, registry)
+    assert isinstance(slot, SelectorSlot)  # noqa: S101 - that is its form
+    needed = "values" in type(slot.component).needs
+    if needed and slot.values is None:
+        form = f"write {{{slot.use}: VALUATOR}}" if slot.use in {"highest", "lowest"} else "add `values: VALUATOR`"
+        raise Findings([Finding((), f"selector {slot.use!r} orders by data values: {form}.")])
+    if slot.values is not None and not needed:
+        raise Findings([Finding(("values",), f"selector {slot.use!r} does not use data values.", key=True)])
+    return slot
+
+
+_FORMS: dict[str, tuple[type[Slot[Any]], type[Section]]] = {
+    "dataset": (DatasetSlot, DatasetKeys),
+    "selector": (SelectorSlot, SelectorKeys),
+}
 
 
 def _names(kind: str, registry: Registry) -> str:

@@ -1,0 +1,147 @@
+"""Pydantic fields that hold components: how they are read, and how the JSON Schema refers to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from harness.components import Attack, Generator, Metric, Model, Valuator
+from harness.errors import did_you_mean
+from harness.registry import Registry, registry
+from harness.suite.problems import Finding, Findings, shown
+from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, make_slot
+
+T = TypeVar("T")
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+"""Form of the names that a suite gives: they become parts of file names."""
+
+
+@dataclass
+class Reading:
+    """What validation of a suite needs besides its data; given to pydantic as the context.
+
+    Attributes:
+        registry: The installed components.
+        selectors: The suite's selectors as written.
+        ready: The same, once all of them are valid.
+    """
+
+    registry: Registry = field(default_factory=registry)
+    selectors: dict[str, Any] = field(default_factory=dict)
+    ready: dict[str, SelectorSlot] = field(default_factory=dict)
+
+
+def refusal(*findings: Finding) -> PydanticCustomError:
+    """Findings as an error that pydantic collects with its own."""
+    return PydanticCustomError("suite", "not valid", {"findings": findings})
+
+
+def _read(parse: Callable[[Any, Reading], Any]) -> PlainValidator:
+    """A validator that makes a slot, and leaves alone what is one already."""
+
+    def validate(raw: Any, info: ValidationInfo) -> Any:
+        if isinstance(raw, Slot):
+            return raw
+        try:
+            return parse(raw, info.context or Reading())
+        except Findings as error:
+            raise refusal(*error.findings) from None
+
+    return PlainValidator(validate)
+
+
+def _reference(definition: str) -> WithJsonSchema:
+    """Points to a definition that :mod:`harness.suite.schema` makes from the installed components."""
+    return WithJsonSchema({"$ref": f"#/$defs/{definition}"})
+
+
+def _slot(kind: str) -> PlainValidator:
+    return _read(lambda raw, reading: make_slot(kind, raw, reading.registry))
+
+
+def _optional(parse: Callable[[Any, Reading], Any]) -> PlainValidator:
+    return _read(lambda raw, reading: None if raw is None else parse(raw, reading))
+
+
+def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
+    """An arm's `select` in any of its forms."""
+    if isinstance(raw, str):
+        if raw in reading.ready:
+            return reading.ready[raw]
+        installed = reading.registry.names("selector")
+        if raw in reading.selectors:
+            return None  # what is wrong with it is reported where it is configured
+        if raw not in installed and "/" not in raw:
+            advice = did_you_mean(raw, {*reading.selectors, *installed})
+            raise Findings([Finding((), f"no selector is called {raw!r}. {advice}")])
+        raw = {"use": raw}
+    elif isinstance(raw, dict) and set(raw) in ({"highest"}, {"lowest"}):
+        ((order, valuator),) = raw.items()
+        if not isinstance(valuator, str):
+            raise Findings([Finding((order,), f"expected the name of a valuator, got {shown(valuator)}.")])
+        raw = {"use": order, "values": valuator}
+    elif not isinstance(raw, dict) or "use" not in raw:
+        written = f"{{{', '.join(f'{key}: ...' for key in raw)}}}" if isinstance(raw, dict) else shown(raw)
+        message = (
+            "expected random, the name of a selector, {highest: VALUATOR}, {lowest: VALUATOR} or "
+            f"{{use: SELECTOR, values: VALUATOR, ...options}}, got {written}."
+        )
+        raise Findings([Finding((), message)])
+    return make_selector(raw, reading.registry)
+
+
+def _remember(selectors: dict[str, SelectorSlot], info: ValidationInfo) -> dict[str, SelectorSlot]:
+    """Keep the selectors for the arms that refer to them."""
+    if info.context is not None:
+        info.context.ready.update(selectors)
+    return selectors
+
+
+def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    """``values``, of which none may be there twice."""
+    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
+        raise refusal(Finding((), f"{repeated[0]} is given twice."))
+    return values
+
+
+def _distinct_metrics(slots: tuple[Slot[Metric], ...]) -> tuple[Slot[Metric], ...]:
+    keys = [slot.key for slot in slots]
+    if repeated := [index for index, key in enumerate(keys) if key in keys[:index]]:
+        raise refusal(*(Finding((index,), f"metric {slots[index].use!r} is listed twice.") for index in repeated))
+    return slots
+
+
+def _usable(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        form = "letters, digits and . _ + - only, beginning with a letter or digit"
+        raise refusal(Finding((), f"{name!r} is not a usable name: {form}.", key=True))
+    return name
+
+
+Name = Annotated[str, StringConstraints(max_length=80), AfterValidator(_usable)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Threshold = Annotated[float, Field(gt=0, le=1)]
+
+ModelField = Annotated[Slot[Model], _slot("model"), _reference("model")]
+DatasetField = Annotated[DatasetSlot, _slot("dataset"), _reference("dataset")]
+ValuatorField = Annotated[Slot[Valuator], _slot("valuator"), _reference("valuator")]
+GeneratorField = Annotated[Slot[Generator], _slot("generator"), _reference("generator")]
+MetricFields = Annotated[
+    tuple[Annotated[Slot[Metric], _slot("metric"), _reference("metric")], ...], AfterValidator(_distinct_metrics)
+]
+AttackField = Annotated[
+    Slot[Attack] | None,
+    _optional(lambda raw, reading: make_slot("attack", raw, reading.registry)),
+    _reference("attack?"),
+]
+SelectorField = Annotated[
+    SelectorSlot, _read(lambda raw, reading: make_selector(raw, reading.registry)), _reference("selector")
+]
+SelectorFields = Annotated[dict[Name, SelectorField], AfterValidator(_remember)]
+SelectField = Annotated[SelectorSlot | None, _optional(_select), _reference("select?")]
