@@ -1,0 +1,60 @@
+"""Worker: attack examples with TextAttack itself, each as a lone run under its own seed.
+
+Reads one JSON object from the standard input and writes one to the standard output. Run in a process of its own, because
+importing TextAttack takes long, warns a lot and reads environment variables.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections import OrderedDict
+from typing import Any
+
+STATUS = {"Successful": "succeeded", "Failed": "failed", "Skipped": "skipped", "Maximized": "maximized"}
+
+
+def main() -> None:
+    jobs = json.load(sys.stdin)
+    out, sys.stdout = sys.stdout, sys.stderr  # TextAttack and its parts print
+    json.dump([attack(job) for job in jobs], out)
+
+
+def attack(job: dict[str, Any]) -> list[dict[str, Any]]:
+    import numpy as np
+    import textattack
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.set_num_threads(1)
+    model = AutoModelForSequenceClassification.from_pretrained(job["model"])
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    wrapper = textattack.models.wrappers.HuggingFaceModelWrapper(model, tokenizer)
+    recipe = getattr(textattack.attack_recipes, job["recipe"]).build(wrapper, **job.get("build", {}))
+    recipe.goal_function.query_budget = job.get("max_queries") or float("inf")
+    if ignored := job.get("ignored_column"):
+        constraint = textattack.constraints.pre_transformation.InputColumnModification(["a", "b"], {ignored})
+        recipe.pre_transformation_constraints.append(constraint)
+    results = []
+    for number, (texts, label) in enumerate(job["examples"]):
+        seed = job["seed"] + number
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.manual_seed(seed)
+        given = texts if isinstance(texts, str) else OrderedDict(zip("ab", texts, strict=True))
+        result = recipe.attack(given, label)
+        final = result.perturbed_result
+        results.append(
+            {
+                "status": STATUS[type(result).__name__.removesuffix("AttackResult")],
+                "perturbed": final.attacked_text.tokenizer_input,
+                "queries": final.num_queries,
+                "probs": final.raw_output.tolist(),
+            }
+        )
+    return results
+
+
+if __name__ == "__main__":
+    main()
