@@ -3,7 +3,7 @@
 A synthetic example that nearly repeats a test example would make the test easier without the classifier being any better.
 Similarity is the Jaccard index of the sets of character 5-grams of two inputs, after folding case and taking every run of
 characters that are no letters or digits as one space. Typing errors, changed words, punctuation and mark-up lower it only
-in proportion to the characters they touch; two different reviews of one film stay far below (docs/generators.md has the
+in proportion to the characters they touch, while different texts of one source stay far below (docs/generators.md has the
 distributions that the default threshold was read from).
 
 The search is exact, and fast because most pairs are never looked at: two sets with a Jaccard index of at least t share at
@@ -22,7 +22,7 @@ from harness.types import Texts
 if TYPE_CHECKING:
     from harness.types import BoolArray, FloatArray, IntArray
 
-DEFAULT_THRESHOLD = 0.6
+DEFAULT_THRESHOLD = 0.5
 """Similarity from which an input counts as a near-duplicate."""
 
 GRAM = 5
@@ -38,11 +38,11 @@ class Matches(NamedTuple):
     """The most similar reference input of each candidate.
 
     Attributes:
-        index: ``(n,)`` position in the reference; -1 where none reaches the threshold. Of equals the first.
+        row: ``(n,)`` position in the reference; -1 where none reaches the threshold. Of equals the first.
         similarity: ``(n,)`` Jaccard index with it, in ``[threshold, 1]``; 0 where there is none.
     """
 
-    index: IntArray
+    row: IntArray
     similarity: FloatArray
 
 
@@ -50,7 +50,7 @@ def leaks(
     candidates: Sequence[Texts], reference: Sequence[Texts], *, threshold: float = DEFAULT_THRESHOLD
 ) -> BoolArray:
     """Which candidates are near-duplicates of a reference input: ``(n,)`` bool. See :func:`closest`."""
-    found: BoolArray = closest(candidates, reference, threshold=threshold).index >= 0
+    found: BoolArray = closest(candidates, reference, threshold=threshold).row >= 0
     return found
 
 
@@ -141,4 +141,5 @@ def _grams(texts: Texts, scratch: IntArray) -> IntArray:
     # Every position writes its number into its bucket; of equal buckets one position is read back.
     positions = np.arange(width, dtype=np.int32)
     scratch[buckets] = positions
-    return buckets[scratch[buckets] == positions]
+    distinct: IntArray = buckets[scratch[buckets] == positions]
+    return distinct

@@ -15,7 +15,8 @@ def unit(x: FloatArray) -> FloatArray:
 
     rows = np.asarray(x, dtype=np.float32)
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
-    return np.divide(rows, lengths)
+    scaled: FloatArray = rows / lengths
+    return scaled
 
 
 def nearest(
