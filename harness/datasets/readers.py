@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.datasets.paths import existing_file
 from harness.errors import DataError, did_you_mean
-
-FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,12 @@ class Table:
         return self.columns[name]
 
 
-def require(where: str, wanted: Sequence[str], present: Sequence[str] | dict[str, Any]) -> None:
-    """Raise :class:`~harness.errors.DataError` for the first wanted column that is not present."""
+def require(where: str, wanted: Sequence[str], present: Iterable[str], *, what: str = "column") -> None:
+    """Raise :class:`~harness.errors.DataError` for the first wanted name that is not present."""
+    names = list(present)
     for name in wanted:
-        if name not in present:
-            raise DataError(f"{where} has no column {name!r}. {did_you_mean(name, present)}")
+        if name not in names:
+            raise DataError(f"{where} has no {what} {name!r}. {did_you_mean(name, names)}")
 
 
 def read_table(path: Path, *, split: str, columns: Sequence[str], encoding: str = "utf-8") -> Table:
@@ -54,14 +54,11 @@ def read_table(path: Path, *, split: str, columns: Sequence[str], encoding: str 
         DataError: There is no such file, its suffix is not known, it is damaged or encoded otherwise, or a column is missing.
     """
     existing_file(path)
-    suffixes = [suffix for suffix in path.suffixes[-2:] if suffix in FORMATS]
+    suffixes = [suffix for suffix in path.suffixes[-2:] if suffix in _READERS]
     if not suffixes:
-        raise DataError(f"The format of {path} is not known. Known suffixes: {', '.join(FORMATS)}.")
+        raise DataError(f"The format of {path} is not known. Known suffixes: {', '.join(_READERS)}.")
     where = str(path)
-    read = {".parquet": _parquet, ".jsonl": _json_lines}.get(suffixes[-1])
-    if read is not None:
-        return Table(split, where, read(path, columns, encoding))
-    return Table(split, where, _separated(path, columns, encoding, "," if suffixes[-1] == ".csv" else "\t"))
+    return Table(split, where, _READERS[suffixes[-1]](path, columns, encoding))
 
 
 def _parquet(path: Path, columns: Sequence[str], encoding: str) -> dict[str, list[Any]]:
@@ -77,7 +74,7 @@ def _parquet(path: Path, columns: Sequence[str], encoding: str) -> dict[str, lis
     return {name: table.column(name).to_pylist() for name in columns}
 
 
-def _separated(path: Path, columns: Sequence[str], encoding: str, separator: str) -> dict[str, list[Any]]:
+def _separated(path: Path, columns: Sequence[str], encoding: str, *, separator: str) -> dict[str, list[Any]]:
     import pandas as pd
 
     try:
@@ -114,6 +111,14 @@ def _json_lines(path: Path, columns: Sequence[str], encoding: str) -> dict[str, 
     except LookupError as error:
         raise DataError(f"There is no encoding {encoding!r}.") from error
     return {name: [row[name] for row in rows] for name in columns}
+
+
+_READERS: dict[str, Callable[[Path, Sequence[str], str], dict[str, list[Any]]]] = {
+    ".csv": partial(_separated, separator=","),
+    ".tsv": partial(_separated, separator="\t"),
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+}
 
 
 def _not_encoded(path: Path, encoding: str, error: UnicodeDecodeError) -> DataError:

@@ -167,8 +167,8 @@ class TabularSource(DatasetSource):
     def _examples(
         self, table: Table, texts: Sequence[str], labels: Labels, notes: dict[str, int | float | str]
     ) -> list[Example]:
-        firsts = _texts(table, texts, self.join)
-        seconds = _texts(table, [self.text_pair], "") if self.text_pair else [None] * len(firsts)
+        firsts = joined(table, texts, self.join)
+        seconds = joined(table, [self.text_pair], "") if self.text_pair else [None] * len(firsts)
         indices = [labels.index(value) for value in table.column(self.label)]
         bad = [row for row, index in enumerate(indices) if index is None]
         if bad:
@@ -205,7 +205,12 @@ class TabularSource(DatasetSource):
             splits[source] = rest
 
 
-def _texts(table: Table, columns: Sequence[str], join: str) -> list[str]:
+def joined(table: Table, columns: Sequence[str], join: str) -> list[str]:
+    """The texts of one or several columns, with ``join`` between them and without surrounding white space.
+
+    Raises:
+        DataError: A column is missing, or holds something else than text.
+    """
     parts = []
     for name in columns:
         values = table.column(name)

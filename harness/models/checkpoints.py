@@ -7,9 +7,12 @@ import importlib.util
 import os
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from harness.digests import files_digest
 from harness.errors import InputError, did_you_mean
@@ -119,8 +122,42 @@ class _Hub(Checkpoint):
         with self._explained():
             return _commit(self.name, self.revision)
 
-    def _explained(self) -> _Explained:
-        return _Explained(self)
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns what ``huggingface_hub`` raises into one message for a user."""
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            OfflineModeIsEnabled,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+
+        elsewhere = f"or name a local folder, or use the encoder that a package carries: `checkpoint: {EMBEDDED}`."
+        try:
+            yield
+        except GatedRepoError as error:
+            raise InputError(
+                f"The checkpoint {self._shown} is gated on the hub and your account has no access to it.",
+                hint=f"Ask for access at https://huggingface.co/{self.name}, then log in with `hf auth login`.",
+            ) from error
+        except RevisionNotFoundError as error:
+            raise InputError(f"The hub repository {self.name!r} has no revision {self.revision!r}.") from error
+        except RepositoryNotFoundError as error:
+            raise InputError(
+                f"There is no folder {self.name!r} here, and no checkpoint of that name on the hub (or it is private).",
+                hint="Check the spelling; for a private one, log in with `hf auth login`.",
+            ) from error
+        except OfflineModeIsEnabled as error:
+            raise InputError(
+                f"The checkpoint {self._shown} was not downloaded before, and HF_HUB_OFFLINE forbids to do it now.",
+                hint=f"Unset HF_HUB_OFFLINE, or run `hf download {self.name}` where there is a network and copy the cache, "
+                + elsewhere,
+            ) from error
+        except Exception as error:  # whatever a network can do
+            raise InputError(
+                f"The checkpoint {self._shown} cannot be had from the hub: {type(error).__name__}: {_first(error)}",
+                hint=f"Check the network (or HF_ENDPOINT, HTTPS_PROXY), {elsewhere}",
+            ) from error
 
 
 @lru_cache(maxsize=64)
@@ -130,67 +167,19 @@ def _commit(name: str, revision: str | None) -> str:
     return str(HfApi().model_info(name, revision=revision, timeout=_TIMEOUT).sha)
 
 
-@dataclass(frozen=True)
-class _Explained:
-    """Turns what ``huggingface_hub`` raises into one message for a user."""
-
-    hub: _Hub
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, InputError) or not isinstance(error, Exception):
-            return
-        from huggingface_hub.errors import (
-            GatedRepoError,
-            OfflineModeIsEnabled,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-        )
-
-        shown, name = self.hub._shown, self.hub.name
-        embedded = f"or use the encoder that a package carries: checkpoint: {EMBEDDED}"
-        if isinstance(error, GatedRepoError):
-            raise InputError(
-                f"The checkpoint {shown} is gated on the hub and your account has no access to it.",
-                hint=f"Ask for access at https://huggingface.co/{name}, then log in with `hf auth login`.",
-            ) from error
-        if isinstance(error, RevisionNotFoundError):
-            raise InputError(f"The hub repository {name!r} has no revision {self.hub.revision!r}.") from error
-        if isinstance(error, RepositoryNotFoundError):
-            raise InputError(
-                f"There is no folder {name!r} here, and no checkpoint of that name on the hub (or it is private).",
-                hint="Check the spelling; for a private one, log in with `hf auth login`.",
-            ) from error
-        if isinstance(error, OfflineModeIsEnabled):
-            raise InputError(
-                f"The checkpoint {shown} is not in the local cache of the hub, and HF_HUB_OFFLINE forbids to download it.",
-                hint=f"Unset HF_HUB_OFFLINE, or run `hf download {name}` where there is a network and copy the cache, "
-                f"or name a local folder, {embedded}",
-            ) from error
-        first = (str(error).splitlines() or ["no message"])[0]
-        raise InputError(
-            f"The checkpoint {shown} cannot be had from the hub: {type(error).__name__}: {first}",
-            hint=f"Check the network (or HF_ENDPOINT, HTTPS_PROXY), or name a local folder, {embedded}",
-        ) from error
-
-
-class _quiet_hub:  # noqa: N801 - used like a function
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
     """No progress bars of the hub's own: ours are shown."""
+    from huggingface_hub import utils
 
-    def __enter__(self) -> None:
-        from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-
-        self._disabled = are_progress_bars_disabled()
-        if not self._disabled:
-            disable_progress_bars()
-
-    def __exit__(self, *_: object) -> None:
-        from huggingface_hub.utils import enable_progress_bars
-
-        if not self._disabled:
-            enable_progress_bars()
+    hub: Any = utils  # it re-exports these without saying so
+    shown = not hub.are_progress_bars_disabled()
+    hub.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            hub.enable_progress_bars()
 
 
 def resolve(source: str, *, revision: str | None = None) -> Checkpoint:
@@ -248,3 +237,7 @@ def _incomplete(folder: Path) -> str:
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")):
         return "has no tokenizer (tokenizer.json)"
     return ""
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

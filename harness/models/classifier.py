@@ -113,7 +113,8 @@ class TransformersClassifier(Classifier):
         runtime: Runtime,
         max_length: int | None = None,
     ) -> None:
-        self.model = model.to(runtime.device).eval()
+        self.model = on_device(model, runtime.device)
+        self.model.train(False)
         self.tokenizer = tokenizer
         self.runtime = runtime
         self.num_labels = int(model.config.num_labels)
@@ -174,7 +175,14 @@ class TransformersClassifier(Classifier):
     def _logits(self, batch: Sequence[Encoding]) -> torch.Tensor:
         if self._session is not None:
             return torch.from_numpy(self._session(*padded(batch, self.tokenizer.pad_token_id)))
-        return self.model(**self.runtime.inputs(batch, self.tokenizer.pad_token_id)).logits
+        logits: torch.Tensor = self.model(**self.runtime.inputs(batch, self.tokenizer.pad_token_id)).logits
+        return logits
+
+
+def on_device(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """The model itself, moved to ``device``."""
+    torch.nn.Module.to(model, device)
+    return model
 
 
 def _nobody(amount: float) -> None:

@@ -66,7 +66,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         InputError: It has no padding token, or is damaged.
     """
-    tokenizer = _read(folder, AutoTokenizer)
+    tokenizer: PreTrainedTokenizerBase = _read(folder, AutoTokenizer)
     if tokenizer.pad_token_id is None:
         raise InputError(f"The tokenizer of {folder} has no padding token; encoders of the BERT family have one.")
     return tokenizer

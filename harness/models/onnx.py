@@ -96,7 +96,7 @@ def _export(model: PreTrainedModel, *, segments: bool) -> bytes:
             torch.onnx.export(
                 Logits().eval(),
                 sample,
-                file,
+                file,  # type: ignore[arg-type]  # a stream is allowed, the annotation forgets it
                 input_names=names,
                 output_names=["logits"],
                 dynamic_axes={name: {0: "rows", 1: "tokens"} for name in names} | {"logits": {0: "rows"}},

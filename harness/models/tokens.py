@@ -29,7 +29,7 @@ def longest(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, wanted
     positions = getattr(config, "max_position_embeddings", None)
     if positions:
         # RoBERTa and its kin count positions from padding_idx + 1.
-        offset = config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0
+        offset = int(config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
         bounds.append(positions - offset)
     if wanted is not None:
         bounds.append(wanted)

@@ -130,13 +130,13 @@ def train_classifier(
                         hint=f"Lower {scaled}, set max_gradient_norm: 1.0, or use a longer warmup.",
                     )
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 if options.max_gradient_norm is not None:
                     torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_gradient_norm)
                 optimizer.step()
                 schedule.step()
                 bar.advance(len(rows), loss=value, epoch=epoch + 1)
-    model.eval()
+    model.train(False)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise HarnessError(
             f"Fine-tuning diverged: the weights are not finite after step {steps}.",
@@ -147,13 +147,17 @@ def train_classifier(
 def _optimizer(
     model: PreTrainedModel, options: TransformersModel, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    from transformers import get_linear_schedule_with_warmup
-
-    decayed, undecayed = [], []
+    decayed: list[torch.nn.Parameter] = []
+    undecayed: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (undecayed if name.endswith(_UNDECAYED) else decayed).append(parameter)
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": options.weight_decay}, {"params": undecayed, "weight_decay": 0.0}],
         lr=options.learning_rate,
     )
-    return optimizer, get_linear_schedule_with_warmup(optimizer, round(options.warmup * steps), steps)
+    warmup = round(options.warmup * steps)
+
+    def factor(step: int) -> float:
+        return step / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
+
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -100,7 +100,7 @@ class TransformersModel(Model):
         runtime = self._runtime()
         folder = resolve(self.checkpoint, revision=self.revision).fetch()
 
-        from harness.models.classifier import TransformersClassifier
+        from harness.models.classifier import TransformersClassifier, on_device
         from harness.models.loading import load_for_fine_tuning
         from harness.models.tokens import Encoder, longest
 
@@ -108,7 +108,7 @@ class TransformersModel(Model):
             model, tokenizer = load_for_fine_tuning(
                 folder, num_labels=num_labels, num_hidden_layers=self.num_hidden_layers
             )
-        model.to(runtime.device)
+        on_device(model, runtime.device)
         encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
         with seeded(derive_seed(seed, "dropout"), runtime.device):
             train_classifier(
