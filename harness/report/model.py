@@ -6,7 +6,6 @@ Figures are kept in the unit of their score (shares in [0, 1], counts as they ar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -141,19 +140,20 @@ class Leaderboard(_Part):
     boards: tuple[Board, ...] = ()
 
     @classmethod
-    def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] = ()) -> Leaderboard:
+    def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] | None = None) -> Leaderboard:
         """Derive the leaderboard from records, and add reported rows to the boards that they speak of.
 
         Args:
             records: Records, in any order; those of different suites, boards or data sets are kept apart.
-            baselines: Reported figures; see :func:`harness.report.baselines.default_baselines`.
+            baselines: Reported figures; those that come with the project by default.
 
         Raises:
             harness.errors.InputError: Two records contradict each other (same arm and seed, other content; other data).
         """
-        from harness.report.build import build
+        from harness.report.baselines import default_baselines
+        from harness.report.derive import derive
 
-        return build(list(records), list(baselines))
+        return derive(list(records), default_baselines() if baselines is None else list(baselines))
 
     def filter(
         self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
@@ -214,17 +214,3 @@ class Leaderboard(_Part):
         from harness.report.terminal import Terminal
 
         return Terminal(self, tuple(columns), intervals=intervals)
-
-    def write(self, folder: Path) -> list[Path]:
-        """Write ``leaderboard.json``, ``leaderboard.csv`` and ``leaderboard.md``; equal records give equal bytes.
-
-        Returns:
-            The files written.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for name, text in (("json", self.to_json()), ("csv", self.to_csv()), ("md", self.to_markdown())):
-            path = folder / f"leaderboard.{name}"
-            path.write_text(text, encoding="utf-8")
-            written.append(path)
-        return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from harness.statistics.intervals import Estimate, estimate
 from harness.statistics.samples import Sample
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from harness.types import BoolArray, FloatArray
 
 Key = TypeVar("Key", bound=Hashable)
+
+Test: TypeAlias = Literal["exact McNemar", "paired bootstrap t", "two-level t"]
+"""Where a p-value comes from."""
 
 ALPHA = 0.05
 """Two arms are told apart where the p-value is below this."""
@@ -26,12 +29,12 @@ class Contrast:
     Attributes:
         estimate: The difference, its error over examples (and seeds).
         p: Two-sided p-value; ``nan`` where nothing can be tested.
-        test: Name of the test: ``"exact McNemar"``, ``"paired bootstrap t"`` or ``"two-level t"``.
+        test: Where ``p`` comes from.
     """
 
     estimate: Estimate
     p: float
-    test: str
+    test: Test
 
 
 def contrast(

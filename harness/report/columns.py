@@ -1,0 +1,257 @@
+"""The columns of the tables that people read: which there are, their titles, and the text of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from harness.report.model import Board, Difference, Figure, Row, ScoreInfo
+
+MINUS = "\N{MINUS SIGN}"
+SPECIAL = ("rank", "arm", "seeds", "confidence", "delta", "p", "flags")
+"""Columns that are not a score's value: ``confidence`` is mean ± standard deviation, ``delta`` and ``p`` are the difference
+of the primary score to the baseline and its p-value."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: Its name on the command line.
+        title: Its heading; a line break is welcome where space is short.
+        cell: Text of the cell of a row; empty where there is nothing.
+        numeric: Whether it is aligned to the right.
+        keep: The higher, the longer it stays when the terminal is narrow.
+        score: The score whose best value is marked, if any.
+        interval: Text of the interval of a row's cell.
+    """
+
+    key: str
+    title: str
+    cell: Callable[[Board, Row], str]
+    numeric: bool = True
+    keep: int = 5
+    score: str | None = None
+    interval: Callable[[Board, Row], str] = field(default=lambda board, row: "")
+
+
+def is_share(info: ScoreInfo | None, name: str) -> bool:
+    """Whether a score is shown in per cent."""
+    if info is not None:
+        return not info.total and info.low is not None and info.low >= -1 and info.high is not None and info.high <= 1
+    return name.partition("/")[0] in {"accuracy", "confidence", "confidence_std", "ece"}
+
+
+def number(value: float | None, *, share: bool = False, total: bool = False, sign: bool = False) -> str:
+    """A figure as people read it: shares in per cent with one decimal, counts with thousands separated."""
+    if value is None:
+        return ""
+    if share:
+        text = f"{100 * value:.1f}"
+    elif total:
+        text = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 10 else f"{value:,.1f}"
+    elif abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}" if abs(value) < 1e-3 and value else f"{value:.3f}".rstrip("0").rstrip(".")
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    elif sign and not text.startswith("-"):
+        text = f"+{text}"
+    return text.replace("-", MINUS)
+
+
+def p_text(p: float | None) -> str:
+    """A p-value: three decimals, or that it is smaller."""
+    if p is None:
+        return ""
+    return "<.001" if p < 0.0005 else f"{p:.3f}".removeprefix("0") if p < 0.9995 else "1"
+
+
+def value_text(board: Board, row: Row, name: str) -> str:
+    """The value of a row's score."""
+    figure, info = row.scores.get(name), board.scores.get(name)
+    if figure is None:
+        return ""
+    total = info.total if info is not None else name.startswith("uu@")
+    return number(figure.value, share=is_share(info, name), total=total)
+
+
+def interval_text(board: Board, row: Row, name: str) -> str:
+    """The interval of a row's score."""
+    figure: Figure | None = row.scores.get(name)
+    info = board.scores.get(name)
+    if figure is None or figure.low is None or figure.high is None or info is None:
+        return ""
+    share = is_share(info, name)
+    return "–".join(number(end, share=share, total=info.total) for end in (figure.low, figure.high))
+
+
+def difference_text(board: Board, name: str, difference: Difference, *, interval: bool = True) -> str:
+    """A difference with its interval: ``−12 [−20, −4]``."""
+    info = board.scores.get(name)
+    share, total = is_share(info, name), bool(info and info.total)
+    text = number(difference.value, share=share, total=total, sign=True)
+    if not interval or difference.low is None or difference.high is None:
+        return text
+    low, high = (number(end, share=share, total=total) for end in (difference.low, difference.high))
+    return f"{text} [{low}, {high}]"
+
+
+def short(name: str) -> str:
+    """A score's name as a heading: ``uu@0.65/perturbed`` -> ``UU@.65`` over ``perturbed``."""
+    head, _, tail = name.partition("/")
+    words = {"accuracy/clean": "acc.", "accuracy/attacked": "acc.\nafter", "ece/clean": "ECE"}
+    if name in words:
+        return words[name]
+    if head.startswith("uu@"):
+        head = f"UU@{head.removeprefix('uu@').removeprefix('0')}"
+        tail = {"perturbed": "pert.", "deployed": "depl."}.get(tail, tail)
+    return f"{head}\n{tail}" if tail else head
+
+
+def score_column(name: str, *, keep: int = 5, title: str = "") -> Column:
+    """The column of one score."""
+    return Column(
+        name,
+        title or short(name),
+        lambda board, row: value_text(board, row, name),
+        keep=keep,
+        score=name,
+        interval=lambda board, row: interval_text(board, row, name),
+    )
+
+
+def _confidence(board: Board, row: Row) -> str:
+    mean, spread = (value_text(board, row, name) for name in ("confidence/clean", "confidence_std/clean"))
+    return f"{mean} ± {spread}" if mean and spread else mean
+
+
+def _delta(board: Board, row: Row) -> str:
+    found = row.differences.get(board.primary or "")
+    return "" if found is None or board.primary is None else difference_text(board, board.primary, found)
+
+
+def _p(board: Board, row: Row) -> str:
+    found = row.differences.get(board.primary or "")
+    return "" if found is None else p_text(found.p_holm)
+
+
+def _flags(board: Board, row: Row) -> str:
+    short_flags = {"less confident": "conf.↓", "less accurate": "acc.↓"}
+    return "! " + " ".join(short_flags.get(flag, flag) for flag in row.flags) if row.flags else ""
+
+
+def special_column(key: str) -> Column:
+    """One of the columns of :data:`SPECIAL`."""
+    return {
+        "rank": Column("rank", "#", lambda board, row: "" if row.rank is None else str(row.rank), keep=9),
+        "arm": Column(
+            "arm",
+            "arm",
+            lambda board, row: f"{row.arm} (reported)" if row.reported else row.arm,
+            numeric=False,
+            keep=99,
+        ),
+        "seeds": Column("seeds", "seeds", lambda board, row: str(len(row.seeds) or ""), keep=0),
+        "confidence": Column(
+            "confidence",
+            "conf.\n± sd",
+            _confidence,
+            keep=7,
+            interval=lambda board, row: interval_text(board, row, "confidence/clean"),
+        ),
+        "delta": Column("delta", "\N{INCREMENT}UU\n[95 %]", _delta, keep=8),
+        "p": Column("p", "p", _p, keep=6),
+        "flags": Column("flags", "flag", _flags, numeric=False, keep=9),
+    }[key]
+
+
+def default_columns(board: Board) -> list[Column]:
+    """The columns of a board that nobody chose columns for; empty ones are left out."""
+    columns = [special_column("rank"), special_column("arm")]
+    if any(len(row.seeds) > 1 for row in board.rows):
+        columns.append(special_column("seeds"))
+    columns += [score_column("accuracy/clean", keep=8), score_column("accuracy/attacked", keep=8)]
+    columns.append(special_column("confidence"))
+    thresholds = [f"{t:g}" for t in board.thresholds] or ["0.65", "0.8", "0.9"]
+    for i, t in enumerate(thresholds):
+        columns.append(score_column(f"uu@{t}/perturbed", keep=8 if i == 0 else 3 + (i == len(thresholds) - 1)))
+    columns.append(score_column(board.primary or "uu@0.65/deployed", keep=8))
+    columns.append(score_column("ece/clean", keep=2))
+    columns += [special_column(key) for key in ("delta", "p", "flags")]
+    unique = {column.key: column for column in columns}
+    return [column for column in unique.values() if any(column.cell(board, row) for row in board.rows)]
+
+
+def chosen_columns(board: Board, keys: Iterable[str]) -> list[Column]:
+    """The columns that somebody chose by name, after the arm's.
+
+    Raises:
+        InputError: A name that is neither special nor a score of the board.
+    """
+    names = list(dict.fromkeys(keys))
+    if not names:
+        return default_columns(board)
+    known = {*SPECIAL, *board.scores, *(name for row in board.rows for name in row.scores)}
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no column {name!r}. {did_you_mean(name, known)}")
+    if "arm" not in names:
+        names.insert(names.index("rank") + 1 if "rank" in names else 0, "arm")
+    return [special_column(name) if name in SPECIAL else score_column(name) for name in names]
+
+
+def best_rows(board: Board, column: Column) -> set[str]:
+    """Arms whose cell in a column is marked as the best: of the measured ones, all that read the same."""
+    info = board.scores.get(column.score or "")
+    if column.score is None or info is None or info.better is None:
+        return set()
+    values = {
+        row.arm: row.scores[column.score].value
+        for row in board.measured
+        if column.score in row.scores and row.scores[column.score].value is not None
+    }
+    if len(values) < 2:
+        return set()
+    pick = min if info.better == "lower" else max
+    best = pick(values, key=lambda arm: values[arm] or 0.0)
+    text = column.cell(board, board.row(best))
+    return {arm for arm in values if column.cell(board, board.row(arm)) == text}
+
+
+def title(board: Board) -> str:
+    """Heading of a board."""
+    return f"{board.dataset} · suite {board.suite}"
+
+
+def captions(board: Board) -> list[str]:
+    """What a reader has to know to read the table, line by line."""
+    lines = []
+    measured = board.measured
+    if measured:
+        seeds = sorted({seed for row in measured for seed in row.seeds})
+        facts = [f"{board.test:,} test examples" if board.test else "", f"seed{'s'[: len(seeds) > 1]} "]
+        facts[1] += ", ".join(map(str, seeds))
+        lines.append(" · ".join(fact for fact in facts if fact) + f" · board {board.board[:12]}")
+    if board.primary and measured:
+        lines.append(
+            f"Ranked by {board.primary}, fewer is better; arms that share a rank cannot be told apart. "
+            f"\N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm."
+        )
+        if board.detectable is not None:
+            lines.append(
+                f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
+            )
+    if any(row.flags for row in measured):
+        lines.append(
+            "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance): not a success."
+        )
+    sources = dict.fromkeys(row.source for row in board.rows if row.reported)
+    lines += [f"† reported, not measured: {source}." for source in sources]
+    return [*lines, *board.notes]

@@ -1,0 +1,259 @@
+"""Derivation of the leaderboard from records."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.records import Record, RecordFolder
+from harness.report.baselines import Baselines, add_reported
+from harness.report.cells import Group, groups
+from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
+from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
+from harness.statistics.intervals import LEVEL, NOWHERE, Estimate, Interval, estimate
+from harness.statistics.samples import figure, replicate
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray
+
+TIMID = {"less confident": "confidence/clean", "less accurate": "accuracy/clean"}
+"""Flags, and the score whose drop raises them when unknown unknowns drop as well (thesis 5.3.2)."""
+
+
+def primary_score(header: Record) -> str | None:
+    """Name of the score that ranks: unknown unknowns in deployment at the primary threshold; on clean text if nothing else."""
+    if not header.thresholds:
+        return None
+    names = (f"uu@{header.thresholds[0]:g}/{population}" for population in ("deployed", "clean"))
+    return next((name for name in names if name in header.scores), None)
+
+
+class Panel:
+    """The figures of a group of records, with the resamples that all of them share."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.samples = group.samples()
+        self.clusters = len(group.cluster_names)
+        keys = list(self.samples)
+        drawn = replicate(list(self.samples.values()), self.clusters)
+        self._drawn: dict[tuple[str, int, str], FloatArray] = {key: drawn[:, i] for i, key in enumerate(keys)}
+        for arm, seeds in group.cells.items():
+            for seed, cell in seeds.items():
+                for name, column in cell.replicates.items():
+                    self._drawn.setdefault((arm, seed, name), column)
+
+    def seeds(self, arm: str, score: str) -> list[int]:
+        """Seeds under which a score of an arm is defined."""
+        return [seed for seed, cell in sorted(self.group.cells[arm].items()) if cell.value(score) is not None]
+
+    def values(self, arm: str, score: str, seeds: Sequence[int]) -> list[float]:
+        """The score under each seed."""
+        return [float(self.group.cells[arm][seed].value(score) or 0.0) for seed in seeds]
+
+    def drawn(self, arm: str, score: str, seeds: Sequence[int]) -> FloatArray | None:
+        """``(B, S)`` resampled values; ``None`` where a seed has none."""
+        import numpy as np
+
+        columns = [self._drawn[arm, seed, score] for seed in seeds if (arm, seed, score) in self._drawn]
+        if len(columns) < len(seeds):
+            return None
+        shortest = min(len(column) for column in columns)
+        return np.column_stack([column[:shortest] for column in columns])
+
+    def figure(self, arm: str, score: str, info: ScoreInfo) -> Figure:
+        """An arm's score over its seeds."""
+        import numpy as np
+
+        seeds = self.seeds(arm, score)
+        if not seeds:
+            return Figure(value=None, seeds=0)
+        values = self.values(arm, score, seeds)
+        drawn = self.drawn(arm, score, seeds)
+        samples = [self.samples[arm, seed, score] for seed in seeds if (arm, seed, score) in self.samples]
+        if drawn is not None and len(samples) == len(seeds):
+            _, interval = figure(samples, drawn)
+        else:
+            interval = estimate(np.asarray(values), drawn, self.clusters).interval()
+        interval = interval.clip(info.low, info.high)
+        return Figure(
+            value=float(np.mean(values)),
+            low=_number(interval.low),
+            high=_number(interval.high),
+            std=float(np.std(values, ddof=1)) if len(seeds) > 1 else None,
+            seeds=len(seeds),
+        )
+
+    def contrast(self, a: str, b: str, score: str, *, exact: bool) -> Contrast | None:
+        """The paired difference ``a - b`` of a score over the seeds they share; ``None`` if they share none.
+
+        Args:
+            a: An arm.
+            b: The arm to compare with.
+            score: Name of the score.
+            exact: Whether to take the p-value from the exact McNemar test where one seed is all there is.
+        """
+        theirs = set(self.seeds(b, score))
+        seeds = [seed for seed in self.seeds(a, score) if seed in theirs]
+        if not seeds:
+            return None
+        found = contrast(
+            self.values(a, score, seeds),
+            self.values(b, score, seeds),
+            self.drawn(a, score, seeds),
+            self.drawn(b, score, seeds),
+            self.clusters,
+        )
+        pair = [self.samples.get((arm, seeds[0], score)) for arm in (a, b)]
+        first, second = pair
+        if exact and len(seeds) == 1 and first is not None and second is not None and first.is_rate and second.is_rate:
+            return Contrast(found.estimate, mcnemar_p(first, second), "exact McNemar")
+        return found
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def difference(found: Contrast, adjusted: float | None = None) -> Difference:
+    """A contrast as the leaderboard keeps it."""
+    error: Estimate = found.estimate
+    # Where both arms did the same on every example there is no error to speak of, and nothing to detect.
+    interval: Interval = error.interval() if error.error > 0 else NOWHERE
+    return Difference(
+        value=error.value,
+        low=_number(interval.low),
+        high=_number(interval.high),
+        p=_number(found.p),
+        p_holm=None if adjusted is None else _number(adjusted),
+        test=found.test,
+        detectable=_number(error.detectable()),
+    )
+
+
+def board(group: Group) -> Board:
+    """One board from the records of one suite, board and data set."""
+    header = group.header
+    panel = Panel(group)
+    infos = {name: _info(group, name) for name in group.scores}
+    primary = primary_score(header)
+    baseline = header.baseline if header.baseline in group.cells else None
+
+    contrasts: dict[tuple[str, str], Contrast] = {}
+    if baseline is not None:
+        for arm, name in itertools.product((arm for arm in group.arms if arm != baseline), group.scores):
+            found = panel.contrast(arm, baseline, name, exact=name == primary)
+            if found is not None:
+                contrasts[arm, name] = found
+    adjusted = holm({key: found.p for key, found in contrasts.items() if key[1] == primary})
+    adjusted |= holm({k: c.p for k, c in contrasts.items() if k[1] != primary and infos[k[1]].better is not None})
+
+    figures = {arm: {name: panel.figure(arm, name, infos[name]) for name in group.scores} for arm in group.arms}
+    ranks = _ranks(panel, primary, {arm: figures[arm][primary].value for arm in group.arms} if primary else {})
+    rows = []
+    for arm in group.arms:
+        seeds = group.cells[arm]
+        rows.append(
+            Row(
+                arm=arm,
+                seeds=tuple(sorted(seeds)),
+                rank=ranks.get(arm),
+                flags=_flags(arm, primary, contrasts),
+                scores={name: found for name, found in figures[arm].items() if found.seeds},
+                differences={
+                    name: difference(found, adjusted.get((arm, name)))
+                    for (which, name), found in contrasts.items()
+                    if which == arm
+                },
+                definition=next(iter(seeds.values())).header.arm_definition,
+            )
+        )
+    rows.sort(key=lambda row: (row.rank is None, row.rank or 0, _primary_value(row, primary), row.arm))
+    missing = [
+        row.differences[primary].detectable for row in rows if primary in row.differences and primary is not None
+    ]
+    detectable = [value for value in missing if value is not None]
+    return Board(
+        suite=header.suite,
+        board=header.board,
+        dataset=header.dataset,
+        baseline=header.baseline,
+        thresholds=header.thresholds,
+        labels=header.data.labels,
+        train=header.data.train,
+        validation=header.data.validation,
+        test=header.data.test,
+        fingerprints={
+            seed: next(cells[seed].header.data.fingerprint for cells in group.cells.values() if seed in cells)
+            for seed in group.seeds
+        },
+        primary=primary,
+        detectable=max(detectable) if detectable else None,
+        scores=infos,
+        rows=tuple(rows),
+        notes=tuple(_notes(group, baseline, primary)),
+    )
+
+
+def _info(group: Group, name: str) -> ScoreInfo:
+    for seeds in group.cells.values():
+        for cell in seeds.values():
+            if name in cell.header.scores:
+                score = cell.header.scores[name]
+                return ScoreInfo(
+                    better=score.better,
+                    low=score.low,
+                    high=score.high,
+                    total=score.total,
+                    metric=score.metric,
+                    meaning=score.meaning,
+                )
+    raise KeyError(name)
+
+
+def _ranks(panel: Panel, primary: str | None, values: dict[str, float | None]) -> dict[str, int]:
+    known = {arm: value for arm, value in values.items() if value is not None}
+    if primary is None or not known:
+        return {}
+    pairs: dict[tuple[str, str], float] = {}
+    for a, b in itertools.combinations(known, 2):
+        found = panel.contrast(a, b, primary, exact=True)
+        pairs[a, b] = math.nan if found is None else found.p
+    return shared_ranks(known, holm(pairs), lower=True)
+
+
+def _flags(arm: str, primary: str | None, contrasts: dict[tuple[str, str], Contrast]) -> tuple[str, ...]:
+    if primary is None or (arm, primary) not in contrasts or contrasts[arm, primary].estimate.value >= 0:
+        return ()
+    flags = []
+    for flag, score in TIMID.items():
+        found = contrasts.get((arm, score))
+        if found is not None and found.estimate.value < 0 and found.p < ALPHA:
+            flags.append(flag)
+    return tuple(flags)
+
+
+def _primary_value(row: Row, primary: str | None) -> float:
+    found = row.scores.get(primary) if primary else None
+    return math.inf if found is None or found.value is None else found.value
+
+
+def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]:
+    notes = []
+    if baseline is None:
+        notes.append(f"The baseline arm {group.header.baseline!r} is not among the records: no differences.")
+    if primary is None:
+        notes.append("The records count no unknown unknowns (metric uu): no ranks.")
+    lacking = {arm: sorted(set(group.seeds) - set(group.cells[arm])) for arm in group.arms}
+    for arm, seeds in lacking.items():
+        if seeds:
+            notes.append(f"Arm {arm} lacks seed {', '.join(map(str, seeds))}; it is compared on the others.")
+    return notes
+
+
+def derive(records: Sequence[RecordFolder], baselines: Sequence[Baselines]) -> Leaderboard:
+    """See :meth:`harness.report.model.Leaderboard.build`."""
+    boards = [board(group) for group in groups(records)]
+    return Leaderboard(level=LEVEL, boards=tuple(add_reported(boards, baselines)))

@@ -1,0 +1,94 @@
+"""The leaderboard as Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from harness.report.columns import MINUS, Column, best_rows, captions, chosen_columns, title
+
+if TYPE_CHECKING:
+    from harness.report.model import Board, Leaderboard
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    MINUS: "$-$",
+    "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "\N{INCREMENT}": r"$\Delta$",
+    "·": r"$\cdot$",
+    "–": "--",
+    "†": r"\textdagger{}",
+    "↓": r"$\downarrow$",
+}
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def escape_markdown(text: str) -> str:
+    """Text that neither ends a cell nor starts markup or HTML."""
+    for character in ("\\", "|", "*", "_", "`", "["):
+        text = text.replace(character, f"\\{character}")
+    return text.replace("<", "&lt;").replace("\n", " ")
+
+
+def _cells(
+    board: Board, columns: list[Column], escape: Callable[[str], str], bold: Callable[[str], str]
+) -> list[tuple[list[str], bool]]:
+    """Cells of every row with the best ones marked, and whether the row is a reported one."""
+    best = [best_rows(board, column) for column in columns]
+    rows = []
+    for row in board.rows:
+        texts = [escape(column.cell(board, row)) for column in columns]
+        if not row.reported:
+            texts = [bold(text) if row.arm in marked else text for text, marked in zip(texts, best, strict=True)]
+        rows.append((texts, row.reported))
+    return rows
+
+
+def markdown(leaderboard: Leaderboard, keys: Iterable[str] = ()) -> str:
+    """See :meth:`harness.report.Leaderboard.to_markdown`."""
+    wanted = list(keys)
+    parts = []
+    for board in leaderboard.boards:
+        columns = chosen_columns(board, wanted)
+        lines = [f"### {escape_markdown(title(board))}", ""]
+        lines.append("| " + " | ".join(escape_markdown(column.title) for column in columns) + " |")
+        lines.append("| " + " | ".join("---:" if column.numeric else "---" for column in columns) + " |")
+        for texts, reported in _cells(board, columns, escape_markdown, "**{}**".format):
+            shown = [f"*{text}*" if reported and text else text for text in texts]
+            lines.append("| " + " | ".join(shown) + " |")
+        lines += ["", *(f"{escape_markdown(line)}  " for line in captions(board)), ""]
+        parts.append("\n".join(lines))
+    return "\n".join(parts)
+
+
+def latex(leaderboard: Leaderboard, keys: Iterable[str] = ()) -> str:
+    """See :meth:`harness.report.Leaderboard.to_latex`."""
+    wanted = list(keys)
+    parts = ["% needs \\usepackage{booktabs}"]
+    for board in leaderboard.boards:
+        columns = chosen_columns(board, wanted)
+        layout = "".join("r" if column.numeric else "l" for column in columns)
+        lines = [r"\begin{table}", r"  \centering", rf"  \begin{{tabular}}{{{layout}}}", r"    \toprule"]
+        heads = [escape_latex(column.title.replace("\n", " ")) for column in columns]
+        lines += [f"    {' & '.join(heads)} \\\\", r"    \midrule"]
+        seen_measured = False
+        for texts, reported in _cells(board, columns, escape_latex, r"\textbf{{{}}}".format):
+            if reported and seen_measured:
+                lines.append(r"    \midrule")
+                seen_measured = False
+            seen_measured = seen_measured or not reported
+            lines.append(f"    {' & '.join(texts)} \\\\")
+        caption = escape_latex(f"{title(board)}. {' '.join(captions(board))}")
+        lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"

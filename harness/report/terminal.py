@@ -1,0 +1,81 @@
+"""The leaderboard in the terminal: one table per board, as many columns as fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.columns import Column, best_rows, captions, chosen_columns, title
+
+if TYPE_CHECKING:
+    from harness.report.model import Board, Leaderboard
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A leaderboard that rich can print.
+
+    Attributes:
+        leaderboard: What to show.
+        columns: Names of the columns; the usual ones if empty.
+        intervals: Whether to print intervals below the figures.
+    """
+
+    leaderboard: Leaderboard
+    columns: tuple[str, ...] = ()
+    intervals: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for board in self.leaderboard.boards:
+            columns = chosen_columns(board, self.columns)
+            table, hidden = self._fit(board, columns, console, options)
+            yield Text(title(board), style="bold")
+            yield table
+            if hidden:
+                names = ", ".join(column.key for column in hidden)
+                yield Text(f"Not shown for want of width: {names}.", style="dim")
+            for line in captions(board):
+                yield Text(line, style="dim")
+            yield Text()
+
+    def _fit(
+        self, board: Board, columns: list[Column], console: Console, options: ConsoleOptions
+    ) -> tuple[Table, list[Column]]:
+        shown, hidden = list(columns), list[Column]()
+        while True:
+            table = self._table(board, shown)
+            needed = Measurement.get(console, options.update(max_width=10_000), table).maximum
+            if needed <= options.max_width or len(shown) == 1:
+                return table, [column for column in columns if column in hidden]
+            # Of equals the rightmost goes first.
+            least = min(reversed(shown), key=lambda column: column.keep)
+            shown.remove(least)
+            hidden.append(least)
+
+    def _table(self, board: Board, columns: list[Column]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
+        for column in columns:
+            table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
+        best = [best_rows(board, column) for column in columns]
+        previous = None
+        for row in board.rows:
+            if row.reported and previous is False:
+                table.add_section()
+            previous = row.reported
+            cells = []
+            for column, marked in zip(columns, best, strict=True):
+                style = "dim italic" if row.reported else "bold green" if row.arm in marked else ""
+                if column.key == "flags":
+                    style = "yellow"
+                cell = Text(column.cell(board, row), style=style)
+                if self.intervals and (interval := column.interval(board, row)):
+                    cell.append(f"\n{interval}", style="not bold dim")
+                cells.append(cell)
+            table.add_row(*cells)
+        return table
