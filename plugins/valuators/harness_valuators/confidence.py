@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.components import ValuationProblem
 from pydantic import Field
 
+from harness.components import ValuationProblem
 from harness_valuators.options import TorchValuator
 
 if TYPE_CHECKING:

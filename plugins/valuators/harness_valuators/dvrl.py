@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.components import ValuationProblem
 from pydantic import Field, model_validator
 
+from harness.components import ValuationProblem
 from harness_valuators.options import UtilityValuator
 
 if TYPE_CHECKING:

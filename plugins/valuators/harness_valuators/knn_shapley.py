@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from harness.components import ValuationProblem, Valuator
 from harness.progress import progress
-from pydantic import Field
 
 if TYPE_CHECKING:
     from harness.types import FloatArray

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+
 from harness.components import ValuationProblem
 
 
@@ -121,9 +122,7 @@ class Logistic:
         # A point adds up to its square norm in one direction, whatever the average is; it matters for small subsets only.
         return self.bound * (size * spread + self.largest) + self.l2
 
-    def steps(
-        self, theta: torch.Tensor, weights: torch.Tensor, count: int, size: torch.Tensor | float
-    ) -> torch.Tensor:
+    def steps(self, theta: torch.Tensor, weights: torch.Tensor, count: int, size: torch.Tensor | float) -> torch.Tensor:
         """``count`` preconditioned gradient steps from ``theta``.
 
         Args:

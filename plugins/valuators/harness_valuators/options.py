@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from harness.components import Valuator
 from harness.errors import InputError
-from pydantic import Field
 
 UtilityName = Literal["probability", "accuracy", "log-loss", "blind-spot"]
 """How good a predictor is on the validation set, as a number to maximise (see :mod:`harness_valuators.utility`)."""
@@ -32,7 +33,9 @@ class TorchValuator(Valuator):
         if torch.cuda.is_available():
             return "cuda"
         if self.device == "cuda":
-            raise InputError("device: cuda was asked for, but torch finds no GPU here.", hint="Use device: auto or cpu.")
+            raise InputError(
+                "device: cuda was asked for, but torch finds no GPU here.", hint="Use device: auto or cpu."
+            )
         return "cpu"
 
     def preflight(self) -> None:

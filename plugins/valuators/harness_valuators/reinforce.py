@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
 import torch
-from harness.progress import progress
 from torch.nn import functional
 
+from harness.progress import progress
 from harness_valuators.logistic import Logistic, prepare, validation_probabilities
 from harness_valuators.utility import Utility
 
 if TYPE_CHECKING:
     from harness.components import ValuationProblem
     from harness.types import FloatArray
-
     from harness_valuators.dvrl import Dvrl
 
 PENALTY = 1000.0
@@ -37,9 +37,7 @@ class Estimator(torch.nn.Module):
     def __init__(self, inputs: int, classes: int, options: Dvrl, generator: torch.Generator) -> None:
         super().__init__()
         widths = [inputs, *[options.hidden] * options.layers]
-        self.body = torch.nn.ModuleList(
-            torch.nn.Linear(i, o) for i, o in zip(widths, widths[1:], strict=False)
-        )
+        self.body = torch.nn.ModuleList(torch.nn.Linear(i, o) for i, o in itertools.pairwise(widths))
         self.head = torch.nn.Linear(options.hidden + classes, options.hidden)
         self.out = torch.nn.Linear(options.hidden, 1)
         for layer in (*self.body, self.head, self.out):
@@ -57,7 +55,8 @@ class Estimator(torch.nn.Module):
         for layer in self.body:
             hidden = functional.relu(layer(hidden))
         hidden = functional.relu(self.head(torch.cat([hidden, marginal], dim=1)))
-        return self.out(hidden)[:, 0] + start
+        logits: torch.Tensor = self.out(hidden)[:, 0] + start
+        return logits
 
 
 def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, device: str) -> FloatArray:
@@ -101,13 +100,15 @@ def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, devi
                     moving += (float(rewards.mean()) - moving) / WINDOW
             loss = _loss(options, scores, start[rows], draws, slope, advantage)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             averaged.update(iteration)
             bar.advance(mean_probability=round(float(p.detach().mean()), 3))
     averaged.restore()
     with torch.no_grad():
-        parts = [estimator(inputs[i : i + 8192], marginal[i : i + 8192], start[i : i + 8192]) for i in range(0, total, 8192)]
+        parts = [
+            estimator(inputs[i : i + 8192], marginal[i : i + 8192], start[i : i + 8192]) for i in range(0, total, 8192)
+        ]
     return torch.cat(parts).double().sigmoid().cpu().numpy()
 
 
@@ -147,9 +148,8 @@ def _linear(
     def pull(x: torch.Tensor, on: Utility, weights: torch.Tensor | float) -> torch.Tensor:
         """Derivative of the weighted sum of smooth utilities by the scores of each point: ``(n, C)``."""
         scores = model.scores(base, x).requires_grad_()
-        (weights * on.per_point(model.logits(scores), smooth=True)[:, 0]).sum().backward()
-        assert scores.grad is not None  # noqa: S101 - it is a leaf
-        return scores.grad[:, 0]
+        total = (weights * on.per_point(model.logits(scores), smooth=True)[:, 0]).sum()
+        return torch.autograd.grad(total, scores)[0][:, 0]
 
     adjoint = model.solve(base, p, x_valid.T @ pull(x_valid, utility, 1.0))
     slope = (residuals * (model.x @ adjoint)).sum(1)
@@ -200,8 +200,8 @@ class _Average:
         """Count the parameters as they are now."""
         if iteration >= self.first:
             self.count += 1
-            for total, parameter in zip(self.sums, self.parameters, strict=True):
-                total += parameter
+            for mean, parameter in zip(self.sums, self.parameters, strict=True):
+                mean += parameter  # noqa: PLW2901 - in place
 
     @torch.no_grad()
     def restore(self) -> None:
