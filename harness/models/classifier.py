@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from harness.components.model import Classifier, Encoding
-from harness.errors import InputError
+from harness.errors import HarnessError, InputError
 from harness.models.quiet import quiet
 from harness.models.tokens import Encoder, longest, padded, token_batches
 from harness.progress import progress
@@ -76,6 +76,13 @@ class Runtime:
             raise InputError(f"backend onnx runs on the CPU; the device is {device!r}.", hint="Set `backend: torch`.")
         tokens = max_tokens_per_batch or TOKENS_PER_BATCH.get(chosen.type, TOKENS_PER_BATCH["mps"])
         return cls(chosen, getattr(torch, dtype), backend, tokens, pooling)
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """The context of inference: no gradients, the wanted arithmetic, a clear error when memory runs out."""
+        too_large = f"Lower max_tokens_per_batch ({self.max_tokens_per_batch})."
+        with torch.inference_mode(), self.arithmetic(), within_memory(too_large):
+            yield
 
     def arithmetic(self) -> AbstractContextManager[Any]:
         """The context in which forward passes run."""
@@ -162,7 +169,7 @@ class TransformersClassifier(Classifier):
             return np.zeros((0, self.num_labels), dtype=np.float32)
         batches = list(token_batches(encodings, self.runtime.max_tokens_per_batch))
         logits = []
-        with torch.inference_mode(), self.runtime.arithmetic():
+        with self.runtime.inference():
             for rows in batches:
                 batch = [encodings[row] for row in rows]
                 logits.append(self._logits(batch))
@@ -179,6 +186,15 @@ class TransformersClassifier(Classifier):
         return logits
 
 
+@contextmanager
+def within_memory(hint: str) -> Iterator[None]:
+    """Turns running out of the device's memory into an error with ``hint``."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise HarnessError(f"Out of memory: {str(error).splitlines()[0]}", hint=hint) from error
+
+
 def on_device(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     """The model itself, moved to ``device``."""
     torch.nn.Module.to(model, device)
@@ -189,12 +205,13 @@ def _nobody(amount: float) -> None:
     """Progress that nobody watches."""
 
 
-def embed(encoder: PreTrainedModel, encodings: Sequence[Encoding], pad_id: int, runtime: Runtime) -> FloatArray:
+def embed(encoder: torch.nn.Module, encodings: Sequence[Encoding], pad_id: int, runtime: Runtime) -> FloatArray:
     """Pooled token vectors of the last layer, ``(n, d)`` float32, in the order of the inputs."""
     distinct = {encoding: row for row, encoding in enumerate(dict.fromkeys(encodings))}
     unique = list(distinct)
-    pooled = np.empty((len(unique), int(encoder.config.hidden_size)), dtype=np.float32)
-    with progress("texts", total=len(unique)) as bar, torch.inference_mode(), runtime.arithmetic():
+    config: Any = encoder.config
+    pooled = np.empty((len(unique), config.hidden_size), dtype=np.float32)
+    with progress("texts", total=len(unique)) as bar, runtime.inference():
         for rows in token_batches(unique, runtime.max_tokens_per_batch):
             inputs = runtime.inputs([unique[row] for row in rows], pad_id)
             states = encoder(**inputs).last_hidden_state.float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import torch
 
 from harness.components.example import Example
 from harness.errors import DataError, HarnessError
-from harness.models.classifier import Runtime
+from harness.models.classifier import Runtime, within_memory
 from harness.models.tokens import Encoder
 from harness.progress import progress
 
@@ -23,6 +24,24 @@ if TYPE_CHECKING:
 
 _UNDECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
 """Parameters that weight decay leaves alone, as BERT was trained."""
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """On a GPU: only kernels that give the same bits each time. On the CPU those that are used here do."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
+    enabled, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
 
 
 @contextmanager
@@ -69,7 +88,7 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
     Raises:
         DataError: Wrong shape, values that are negative or not finite, or nothing but zeros.
     """
-    array = np.asarray(weights, dtype=np.float64)
+    array = np.asarray(weights, dtype=np.float64).astype(np.float32)
     if array.shape != (n,):
         raise DataError(f"Loss weights must have shape ({n},), one per training example, not {array.shape}.")
     bad = ~np.isfinite(array) | (array < 0)
@@ -80,7 +99,7 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
         )
     if not array.any():
         raise DataError("All loss weights are zero: there is nothing to learn from.")
-    return array.astype(np.float32)
+    return array
 
 
 def train_classifier(
@@ -112,7 +131,9 @@ def train_classifier(
     scaled = f"learning_rate ({options.learning_rate:g})"
     step = 0
     model.train()
-    with progress("training examples", total=options.epochs * len(train)) as bar:
+    count = options.epochs * len(train)
+    too_large = f"Lower batch_size ({options.batch_size}) or max_length."
+    with progress("training examples", total=count) as bar, deterministic(runtime.device), within_memory(too_large):
         for epoch in range(options.epochs):
             shuffled = order.permutation(len(train))
             for start in range(0, len(train), options.batch_size):

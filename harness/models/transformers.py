@@ -37,7 +37,7 @@ class TransformersModel(Model):
     """Passes over the training set."""
     batch_size: int = Field(default=8, ge=1)
     """Training examples per optimisation step."""
-    learning_rate: float = Field(default=2e-5, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0, le=1)
     """AdamW's learning rate at its highest."""
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's weight decay; biases and layer norms are exempt."""
