@@ -1,9 +1,14 @@
 """Suites: what a benchmark run compares, read from YAML and validated whole before any work starts."""
 
+from typing import TYPE_CHECKING, Any
+
 from harness.suite.model import Arm, Removal, Suite, Synthesis, Valuation
 from harness.suite.problems import Place, Problem, SuiteError
 from harness.suite.reading import parse_suite, read_suite
 from harness.suite.slots import DatasetSlot, Limit, SelectorSlot, Slot
+
+if TYPE_CHECKING:
+    from harness.suite.schema import json_schema
 
 __all__ = [
     "Arm",
@@ -18,6 +23,15 @@ __all__ = [
     "SuiteError",
     "Synthesis",
     "Valuation",
+    "json_schema",
     "parse_suite",
     "read_suite",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "json_schema":  # only `harness schema` needs it
+        from harness.suite.schema import json_schema
+
+        return json_schema
+    raise AttributeError(f"module 'harness.suite' has no attribute {name!r}")

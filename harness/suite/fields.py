@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from harness.components import Attack, Generator, Metric, Model, Valuator
@@ -18,8 +18,8 @@ from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, 
 
 T = TypeVar("T")
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
-"""Form of the names that a suite gives: they become parts of file names."""
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
+"""Form of the names that a suite gives; they become parts of file names."""
 
 
 @dataclass
@@ -56,9 +56,15 @@ def _read(parse: Callable[[Any, Reading], Any]) -> PlainValidator:
     return PlainValidator(validate)
 
 
-def _reference(definition: str) -> WithJsonSchema:
-    """Points to a definition that :mod:`harness.suite.schema` makes from the installed components."""
-    return WithJsonSchema({"$ref": f"#/$defs/{definition}"})
+DEFINITION = "x-definition"
+
+
+def reference(definition: str) -> WithJsonSchema:
+    """Stands for a reference to a definition that :mod:`harness.suite.schema` makes from the installed components.
+
+    Pydantic cannot be given a ``$ref`` to a definition that is not its own.
+    """
+    return WithJsonSchema({DEFINITION: definition})
 
 
 def _slot(kind: str) -> PlainValidator:
@@ -119,29 +125,33 @@ def _distinct_metrics(slots: tuple[Slot[Metric], ...]) -> tuple[Slot[Metric], ..
 
 def _usable(name: str) -> str:
     if not re.fullmatch(NAME, name):
-        form = "letters, digits and . _ + - only, beginning with a letter or digit"
+        form = "at most 80 letters, digits and . _ + - only, beginning with a letter or digit"
         raise refusal(Finding((), f"{name!r} is not a usable name: {form}.", key=True))
     return name
 
 
-Name = Annotated[str, StringConstraints(max_length=80), AfterValidator(_usable)]
+Name = Annotated[
+    str,
+    AfterValidator(_usable),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 
-ModelField = Annotated[Slot[Model], _slot("model"), _reference("model")]
-DatasetField = Annotated[DatasetSlot, _slot("dataset"), _reference("dataset")]
-ValuatorField = Annotated[Slot[Valuator], _slot("valuator"), _reference("valuator")]
-GeneratorField = Annotated[Slot[Generator], _slot("generator"), _reference("generator")]
+ModelField = Annotated[Slot[Model], _slot("model"), reference("model")]
+DatasetField = Annotated[DatasetSlot, _slot("dataset"), reference("dataset")]
+ValuatorField = Annotated[Slot[Valuator], _slot("valuator"), reference("valuator")]
+GeneratorField = Annotated[Slot[Generator], _slot("generator"), reference("generator")]
 MetricFields = Annotated[
-    tuple[Annotated[Slot[Metric], _slot("metric"), _reference("metric")], ...], AfterValidator(_distinct_metrics)
+    tuple[Annotated[Slot[Metric], _slot("metric"), reference("metric")], ...], AfterValidator(_distinct_metrics)
 ]
 AttackField = Annotated[
     Slot[Attack] | None,
     _optional(lambda raw, reading: make_slot("attack", raw, reading.registry)),
-    _reference("attack?"),
+    reference("attack_or_null"),
 ]
 SelectorField = Annotated[
-    SelectorSlot, _read(lambda raw, reading: make_selector(raw, reading.registry)), _reference("selector")
+    SelectorSlot, _read(lambda raw, reading: make_selector(raw, reading.registry)), reference("selector")
 ]
 SelectorFields = Annotated[dict[Name, SelectorField], AfterValidator(_remember)]
-SelectField = Annotated[SelectorSlot | None, _optional(_select), _reference("select?")]
+SelectField = Annotated[SelectorSlot | None, _optional(_select), reference("select_or_null")]

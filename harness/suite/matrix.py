@@ -6,17 +6,22 @@ import itertools
 import re
 import string
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from harness.errors import did_you_mean
 from harness.registry import Registry
+from harness.suite.fields import reference
 from harness.suite.problems import Finding, Findings, Path, strictly
 from harness.suite.references import known
 from harness.suite.slots import Section
 
+T = TypeVar("T")
+Several = Annotated[list[T], Field(min_length=1)]
 Role = Literal["weights", "select", "both"]
+Order = Literal["highest", "lowest"]
+Normalisation = Literal["none", "mean"]
 
 
 class Matrix(Section):
@@ -28,19 +33,19 @@ class Matrix(Section):
     name: str = ""
     """Names of the arms, with `{valuator}`, `{role}`, `{order}`, `{generate}` and `{weights_normalisation}` filled in.
     Default: `{valuator}-{role}`, followed by every other key that has several values."""
-    valuator: str | list[str] = Field(min_length=1)
+    valuator: str | Several[str]
     """Names of valuators, of `valuators`."""
-    role: Role | list[Role] = Field(["weights", "select", "both"], min_length=1)
-    """What the data values are for: `weights` of the loss, `select` what is attacked first, or `both`."""
-    order: Literal["highest", "lowest"] | list[Literal["highest", "lowest"]] = Field("highest", min_length=1)
+    role: Role | Several[Role] = Field(default_factory=lambda: ["weights", "select", "both"])
+    """What the data values are for: `weights` of the loss, `select` what is attacked first, or `both`. Default: all three."""
+    order: Order | Several[Order] = "highest"
     """Which values are attacked first, where they select."""
-    generate: str | list[str] | None = None
+    generate: str | Several[str] | None = None
     """Names of generators, of `generators`, where values select. Default: the suite's only generator."""
-    weights_normalisation: Literal["none", "mean"] | list[Literal["none", "mean"]] = Field("none", min_length=1)
+    weights_normalisation: Normalisation | Several[Normalisation] = "none"
     """As in an arm, where values weight the loss."""
-    attack: Any = None
+    attack: Annotated[Any, reference("attack_or_null")] = None
     """As in an arm, where values select."""
-    synthesis: Any = None
+    synthesis: Annotated[Any, reference("Synthesis")] = None
     """As in an arm, where values select."""
 
 
@@ -58,8 +63,16 @@ class Expansion:
     """
 
     arms: dict[str, dict[str, Any]] = field(default_factory=dict)
-    origins: dict[Any, Path] = field(default_factory=dict)
+    origins: dict[str, Path] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def traced(self, finding: Finding) -> Finding:
+        """A finding about an arm that the matrix made, as one about the matrix."""
+        match finding.path:
+            case ("arms", str(name), *rest) if name in self.origins:
+                inner = rest if rest[:1] in (["attack"], ["synthesis"]) else []
+                return Finding((*self.origins[name], *inner), finding.message, finding.key)
+        return finding
 
 
 def expand_matrix(data: dict[str, Any], registry: Registry) -> Expansion:
@@ -122,12 +135,14 @@ def _check(matrix: Matrix, entry: dict[str, Any], data: dict[str, Any], registry
     if all(role == "select" for role in roles) and "weights_normalisation" in entry:
         found.append(Finding(("weights_normalisation",), "has no effect: no role weights.", key=True))
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(matrix.name) if name is not None]
+        fields = [part[1:] for part in string.Formatter().parse(matrix.name) if part[1] is not None]
     except ValueError as error:
         return [*found, Finding(("name",), f"is not a template: {error}.")]
-    for name in fields:
+    for name, form, conversion in fields:
         if name not in AXES:
-            found.append(Finding(("name",), f"there is no {{{name}}} to fill in. {did_you_mean(name, AXES)}"))
+            found.append(Finding(("name",), f"there is no {{{name}}} to fill in. {did_you_mean(str(name), AXES)}"))
+        elif form or conversion:
+            found.append(Finding(("name",), f"write {{{name}}} and nothing else in the braces."))
     return found
 
 

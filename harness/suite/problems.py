@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -122,26 +122,61 @@ def findings_of(
         subject: What has the keys, for messages about unknown ones (``"valuator 'dvrl'"``).
         also: Keys that are known besides the fields of ``cls``.
     """
-    found: dict[tuple[Path, bool], list[str]] = {}
-    for problem in error.errors(include_url=False):
+    raw: list[_Raw] = []
+    errors = error.errors(include_url=False)
+    for problem in errors:
         loc: Path = tuple(problem["loc"])
+        kind: str = problem["type"]
+        if kind == "too_short" and any(other["loc"][:-1] == problem["loc"] for other in errors):
+            continue  # pydantic does not count entries that are wrong
+        about_key = loc[-1:] == ("[key]",)
+        loc = loc[:-1] if about_key else loc
         if nested := (problem.get("ctx") or {}).get("findings"):
-            for finding in nested:
-                inner = finding.under(loc)
-                found.setdefault((inner.path, inner.key), []).append(inner.message)
-        elif loc and loc[-1] == "[key]":
-            found.setdefault((loc[:-1], True), []).append(_clause(problem))
-        elif problem["type"] == "extra_forbidden":
+            raw += [_Raw((*loc, *finding.path), finding.key, kind, finding.message) for finding in nested]
+        elif kind == "extra_forbidden":
             known = [*_fields_at(cls, loc[:-1]), *(also if len(loc) == 1 else ())]
             owner = subject if len(loc) == 1 else dotted(_written(loc[:-1], data))
             message = f"{owner} has no {_key_noun(cls)} {loc[-1]!r}. {did_you_mean(str(loc[-1]), known)}"
-            found.setdefault((_written(loc, data), True), []).append(message)
-        elif problem["type"] == "missing":
-            message = f"the {_key_noun(cls)} {str(loc[-1])!r} is missing."
-            found.setdefault((_written(loc[:-1], data), True), []).append(message)
+            raw.append(_Raw(_written(loc, data), True, kind, message))
+        elif kind == "missing":
+            raw.append(_Raw(_written(loc[:-1], data), True, kind, f"the {_key_noun(cls)} {str(loc[-1])!r} is missing."))
         else:
-            found.setdefault((_written(loc, data), False), []).append(_clause(problem))
-    return [Finding(path, _joined(messages), key) for (path, key), messages in found.items()]
+            raw.append(_Raw(_written(loc, data), about_key, kind, _clause(problem)))
+    return _alternatives_joined(raw)
+
+
+class _Raw(NamedTuple):
+    """A problem as pydantic sees it: where, whether with the key, of which type."""
+
+    path: Path
+    key: bool
+    kind: str
+    message: str
+
+
+def _alternatives_joined(raw: Sequence[_Raw]) -> list[Finding]:
+    """Findings, with the problems that the branches of one union have with one value made one.
+
+    A branch that the value gets further into is the one that was meant, and the others' complaints about its type are noise.
+    """
+    findings: dict[Finding, None] = {}
+    for one in raw:
+        same = [other for other in raw if (other.path, other.key) == (one.path, one.key)]
+        below = any(len(other.path) > len(one.path) and other.path[: len(one.path)] == one.path for other in raw)
+        of_type = [other for other in same if other.kind.endswith("_type")]
+        closer = [other for other in same if other not in of_type and other.kind != "literal_error"]
+        if one in of_type and (below or closer):
+            continue
+        if one.key or closer:
+            findings[Finding(one.path, one.message, one.key)] = None
+            continue
+        literal = [other for other in same if other.kind == "literal_error"]
+        if literal and all(
+            _TYPES.get(other.kind.removesuffix("_type")) in {"a list", "a mapping"} for other in of_type
+        ):
+            same = literal
+        findings[Finding(one.path, _joined([other.message for other in same]))] = None
+    return list(findings)
 
 
 def _key_noun(cls: type[BaseModel]) -> str:

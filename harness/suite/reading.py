@@ -72,9 +72,8 @@ def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> 
     apply_overrides(document, overrides)
     # Keys such as `x-defaults` are a place to put anchors.
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
-    findings = list(check_references(data, registry))
     matrix = expand_matrix(data, registry)
-    findings += matrix.findings
+    findings = [*matrix.findings, *check_references(data, registry, matrix.arms)]
     context = Reading(registry, selectors=data["selectors"] if isinstance(data.get("selectors"), dict) else {})
     plain = {key: value for key, value in data.items() if key != "matrix"}
     if matrix.arms and isinstance(plain.get("arms", {}), dict):
@@ -83,12 +82,7 @@ def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> 
     try:
         suite = strictly(Suite, plain, subject="a suite", also=("matrix",), context=context)
     except Findings as error:
-        findings += [
-            Finding(matrix.origins[finding.path[1]], finding.message)
-            if len(finding.path) > 1 and finding.path[0] == "arms" and finding.path[1] in matrix.origins
-            else finding
-            for finding in error.findings
-        ]
+        findings += map(matrix.traced, error.findings)
     # A value that could not be read has a stand-in, whose own problems would only confuse.
     unread = {problem.path for problem in document.problems}
     problems = [_problem(document, finding) for finding in findings if finding.key or finding.path not in unread]

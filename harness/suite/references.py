@@ -5,7 +5,7 @@ Works on the data as written, whatever else is wrong with it, so that these prob
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from harness.errors import did_you_mean
@@ -13,8 +13,14 @@ from harness.registry import Registry
 from harness.suite.problems import Finding
 
 
-def check_references(data: dict[str, Any], registry: Registry) -> Iterator[Finding]:
-    """Everything wrong with the references of a suite."""
+def check_references(data: dict[str, Any], registry: Registry, made: Collection[str] = ()) -> Iterator[Finding]:
+    """Everything wrong with the references of a suite.
+
+    Args:
+        data: The suite as written.
+        registry: The installed components.
+        made: Names of the arms that its matrix makes.
+    """
     models = _section(data, "models")
     for name, dataset in _section(data, "datasets").items():
         model = dataset.get("model") if isinstance(dataset, dict) else None
@@ -31,9 +37,9 @@ def check_references(data: dict[str, Any], registry: Registry) -> Iterator[Findi
         if isinstance(arm, dict):
             for finding in _check_arm(data, registry, arm):
                 yield finding.under(("arms", name))
-    baseline = data.get("baseline")
-    if isinstance(baseline, str) and baseline not in arms:
-        yield Finding(("baseline",), f"no arm is called {baseline!r}. {did_you_mean(baseline, arms)}")
+    baseline, names = data.get("baseline"), {*arms, *made}
+    if isinstance(baseline, str) and baseline not in names:
+        yield Finding(("baseline",), f"no arm is called {baseline!r}. {did_you_mean(baseline, names)}")
     valuation = data.get("valuation")
     if isinstance(valuation, dict) and not _section(data, "valuators"):
         yield Finding(("valuation",), "there is nothing to assess: the suite has no valuators.", key=True)
