@@ -1,0 +1,48 @@
+"""The HTML report: one self-contained file with the leaderboard, charts of every data set and a browser of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import StoreError
+
+if TYPE_CHECKING:
+    from harness.records import RecordFolder
+    from harness.report.model import Leaderboard
+
+
+def render(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
+    """The report as one HTML document that needs nothing else: no network, no other file.
+
+    It stays below five megabytes: maps and the browser of examples are sampled where the test sets are large, always in the
+    same way, and the page says so. The same records give the same bytes.
+
+    Args:
+        records: Records to draw curves and take examples from; may be empty, then the page has the leaderboard only.
+        leaderboard: The leaderboard of these records.
+        title: Heading of the page.
+
+    Raises:
+        harness.errors.InputError: A file of a record is damaged.
+    """
+    from harness.report.html.page import page
+
+    return page(records, leaderboard, title=title)
+
+
+def write(path: Path, records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> Path:
+    """Write the report to a file.
+
+    Raises:
+        harness.errors.InputError: A file of a record is damaged.
+        harness.errors.StoreError: The file cannot be written.
+    """
+    text = render(records, leaderboard, title=title)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path}: the report cannot be written ({error.strerror or error}).") from error
+    return path

@@ -1,0 +1,234 @@
+"""The browser of examples: which are shown, and their data in a compact form.
+
+Perturbed texts are kept as edits of the original, which is a tenth of their size, and exactly what the page marks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from rapidfuzz.distance import Levenshtein
+
+from harness.report.html.boards import Board
+
+MOST = 400
+"""Test examples of a data set at most."""
+MOST_UUS = 80
+"""Unknown unknowns with their synthetic examples at most, per data set."""
+
+Edits = list[int | str]
+Json: TypeAlias = dict[str, Any]
+
+
+def edits(original: str, changed: str) -> Edits:
+    """What turns one text into the other: ``[start, removed, inserted, start, ...]``, positions in characters of the original.
+
+    >>> edits("a fine film", "a fime film")
+    [4, 1, 'm']
+    """
+    out: Edits = []
+    for operation in Levenshtein.opcodes(original, changed):
+        if operation.tag != "equal":
+            out += [
+                operation.src_start,
+                operation.src_end - operation.src_start,
+                changed[operation.dest_start : operation.dest_end],
+            ]
+    return out
+
+
+def order_examples(board: Board, rng: np.random.Generator) -> list[int]:
+    """Positions of the test examples in the order in which they are taken up, the telling ones first.
+
+    Repaired (a UU of the baseline and not of some other arm), broken (the reverse), UUs of all arms and the rest are
+    shuffled and taken in turn, in the proportion 3 : 3 : 2 : 2.
+    """
+    base = board.predictions(board.baseline, board.seeds_of(board.baseline)[0])
+    tau = board.thresholds[0]
+    reference = base.uus(tau)
+    others = [
+        predictions.uus(tau)
+        for arm in board.arms
+        if (predictions := board.predictions(arm, board.seeds_of(arm)[0])).ids == base.ids and arm != board.baseline
+    ]
+    some = np.any(others, axis=0) if others else reference
+    every = np.all(others, axis=0) if others else reference
+    group = np.select([reference & ~every, ~reference & some, reference], [0, 1, 2], 3)
+    queues = [list(rng.permutation(np.flatnonzero(group == g))) for g in range(4)]
+    order: list[int] = []
+    while any(queues):
+        for queue, share in zip(queues, (3, 3, 2, 2), strict=True):
+            order += [int(queue.pop()) for _ in range(min(share, len(queue)))]
+    return order
+
+
+def rows_of(frame: pd.DataFrame) -> list[Json]:
+    """The rows of a table, missing values left out."""
+    return [
+        {str(name): value for name, value in row.items() if not (value is None or value is pd.NA or value != value)}  # noqa: PLR0124
+        for row in frame.astype(object).to_dict("records")
+    ]
+
+
+def texts_of(frame: pd.DataFrame, ids: Sequence[str]) -> dict[str, Json]:
+    """Rows of a texts table by id, of the wanted ids only."""
+    return {str(row["id"]): row for row in rows_of(frame[frame["id"].isin(ids)])}
+
+
+def test_examples(board: Board, *, budget: int, seed: int) -> Json:
+    """Test examples with every arm's predictions.
+
+    Args:
+        board: The data set's records.
+        budget: Characters of JSON they may take.
+        seed: Decides which are shown.
+
+    Returns:
+        ``examples``: each ``id``, ``label``, ``tags``, ``texts`` (absent where the records have none) and per arm and seed
+        ``p``: class and confidence (per mille) clean, whether the attack succeeded, class and confidence as deployed; and
+        ``e``: the edits of each text, or ``null`` where nothing changed.
+    """
+    keys = [(arm, s) for arm in board.arms for s in board.seeds]
+    base = board.predictions(board.baseline, board.seeds_of(board.baseline)[0])
+    order = order_examples(board, np.random.default_rng([seed, len(base.ids)]))[:MOST]
+    ids = [base.ids[i] for i in order]
+    sources = {}
+    for key in keys:
+        frame = board.records[key].frame("texts") if key in board.records else None
+        sources[key] = {} if frame is None else texts_of(frame, ids)
+    rows = {key: _positions(board, key, ids) for key in keys}
+    plain: dict[str, Json] = {}
+    for source in reversed(sources.values()):
+        plain |= source
+    examples, used = [], 0
+    for name, position in zip(ids, order, strict=True):
+        row = plain.get(name)
+        item: Json = {
+            "id": name,
+            "label": int(base.labels[position]),
+            "p": [_prediction(board, key, rows[key].get(name)) for key in keys],
+        }
+        if base.tags[position]:
+            item["tags"] = list(base.tags[position])
+        if row is not None:
+            item["texts"] = [str(row["text"])] + ([str(row["text_pair"])] if "text_pair" in row else [])
+            item["e"] = [_edits(sources[key].get(name)) for key in keys]
+        size = len(json.dumps(item, ensure_ascii=False).encode())
+        if used + size > budget:
+            continue  # a shorter one may still fit
+        used += size
+        examples.append(item)
+    return {"examples": examples, "total": len(base.ids)}
+
+
+def _positions(board: Board, key: tuple[str, int], ids: Sequence[str]) -> dict[str, int]:
+    if key not in board.records:
+        return {}
+    wanted = set(ids)
+    return {name: i for i, name in enumerate(board.predictions(*key).ids) if name in wanted}
+
+
+def _prediction(board: Board, key: tuple[str, int], row: int | None) -> list[int] | None:
+    if row is None:
+        return None
+    predictions = board.predictions(*key)
+    clean = predictions.probs[row]
+    after = clean if predictions.after is None else predictions.after[row]
+    out = [int(clean.argmax()), round(float(clean.max()) * 1000), int(predictions.succeeded[row])]
+    # Whether it is an unknown unknown is decided here, on the unrounded confidence.
+    sure = [int(p.max() >= np.float32(tau)) for p in (clean, after) for tau in board.thresholds[:1]]
+    return [*out, int(after.argmax()), round(float(after.max()) * 1000), *sure]
+
+
+def _edits(row: Json | None) -> list[Edits] | None:
+    if row is None:
+        return None
+    pairs = [("text", "perturbed"), ("text_pair", "perturbed_pair")]
+    found = [edits(str(row[a]), str(row[b])) for a, b in pairs if a in row and b in row]
+    return found if any(found) else None
+
+
+def synthetic_examples(board: Board, *, budget: int, seed: int) -> Json:
+    """Unknown unknowns elicited from the training set, with hypotheses and the samples made from them.
+
+    Returns:
+        ``uus``: each ``arms`` (arms that share the synthetic set), ``seed``, ``texts`` and ``e`` (edits) where the record has
+        the original, ``label``, ``predicted``, ``confidence``, ``samples`` (``role``, ``hypothesis``, ``texts``, ``label``)
+        and ``rejected``; ``total_uus``: how many there are.
+    """
+    sharing: dict[tuple[int, str], list[str]] = {}
+    for (arm, run_seed), record in board.records.items():
+        digest = record.header.files.get("synthetic.parquet")
+        if digest is not None:
+            sharing.setdefault((run_seed, digest), []).append(arm)
+    groups: list[tuple[list[str], int, pd.DataFrame, pd.DataFrame | None]] = []
+    for (run_seed, _), arms in sharing.items():
+        record = board.records[arms[0], run_seed]
+        frame, rejected = record.frame("synthetic"), record.frame("rejected")
+        for uu, rows in frame.groupby("uu", sort=True) if frame is not None else []:
+            groups.append((arms, run_seed, rows, None if rejected is None else rejected[rejected["uu"] == uu]))
+    picked: list[Json] = []
+    used = 0
+    for index in np.random.default_rng([seed, len(groups)]).permutation(len(groups))[:MOST_UUS]:
+        arms, run_seed, rows, thrown = groups[index]
+        item = {"arms": arms, "seed": run_seed, **_group(rows_of(rows), [] if thrown is None else rows_of(thrown))}
+        size = len(json.dumps(item, ensure_ascii=False).encode())
+        if used + size <= budget:
+            used += size
+            picked.append(item)
+    return {"uus": picked, "total_uus": len(groups)}
+
+
+def _group(rows: list[Json], rejected: list[Json]) -> Json:
+    first = rows[0]
+    out: Json = {}
+    pairs = [("original", "perturbed"), ("original_pair", "perturbed_pair")]
+    pairs = [(a, b) for a, b in pairs if a in first and b in first]
+    if pairs:
+        out["texts"] = [str(first[a]) for a, _ in pairs]
+        out["e"] = [edits(str(first[a]), str(first[b])) for a, b in pairs]
+    named = {"label": "original_label", "predicted": "predicted"}
+    out |= {key: int(first[column]) for key, column in named.items() if column in first}
+    if "confidence" in first:
+        out["confidence"] = round(float(first["confidence"]) * 1000)
+    out["samples"] = [
+        {
+            "role": str(row["role"]),
+            "hypothesis": str(row.get("hypothesis", "")),
+            "texts": [str(row[name]) for name in ("text", "text_pair") if name in row],
+            "label": int(row["label"]),
+        }
+        for row in rows
+    ]
+    out["rejected"] = [{key: str(row.get(key, "")) for key in ("role", "reason", "text")} for row in rejected]
+    return out
+
+
+def browser_data(boards: Sequence[Board], *, budget: int, seed: int) -> list[Json]:
+    """The data of the browser, per data set, within ``budget`` characters of JSON in all."""
+    share = budget // max(1, len(boards))
+    out = []
+    for board in boards:
+        synthetic = synthetic_examples(board, budget=share // 4, seed=seed)
+        left = share - len(json.dumps(synthetic, ensure_ascii=False).encode())
+        header = board.header
+        out.append(
+            {
+                "key": board.key,
+                "title": board.title,
+                "labels": list(header.data.labels),
+                "columns": list(header.data.columns),
+                "arms": list(board.arms),
+                "colors": [board.palette.index(arm) % 8 for arm in board.arms],
+                "seeds": list(board.seeds),
+                "tau": board.thresholds[0],
+                "attacked": board.attacked,
+                **synthetic,
+                **test_examples(board, budget=left, seed=seed),
+            }
+        )
+    return out

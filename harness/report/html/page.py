@@ -1,0 +1,238 @@
+"""The page: everything put together, every byte inline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.records import Record, RecordFolder
+from harness.report.html import examples, spots
+from harness.report.html.boards import Board, group_records
+from harness.report.html.figures import Figure, figures
+from harness.report.html.overview import best_arm, overview
+from harness.report.html.table import Table, tables
+from harness.report.model import Leaderboard
+
+LIMIT = 5_000_000
+"""Bytes that a page may have."""
+MARGIN = 150_000
+"""Bytes kept free below the limit."""
+MOST_EXAMPLES = 2_500_000
+"""Bytes that the browser of examples takes at most."""
+MOST_POINTS = 1_800
+"""Points of a blind-spot map at most, fewer where there are many data sets."""
+SEED = 0
+"""Decides what is drawn where not everything is shown."""
+LIBRARIES = ("vega", "vega-lite", "vega-embed")
+
+
+def script_json(value: Any) -> Markup:
+    """JSON fit for a ``<script>`` element: no character of it can end the element or start a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704
+
+
+@cache
+def asset(*path: str) -> Markup:
+    """A file of this package, trusted as it is."""
+    return Markup(files("harness.report.html").joinpath(*path).read_text(encoding="utf-8").strip())  # noqa: S704
+
+
+def policy(scripts: Sequence[str]) -> str:
+    """A content security policy: only these scripts run, and nothing is ever requested."""
+    digests = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    rules = ["default-src 'none'", f"script-src {digests}", "style-src 'unsafe-inline'", "img-src data:"]
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+
+
+def environment() -> Environment:
+    """The template environment: everything is escaped, and a name that is missing is an error."""
+    return Environment(
+        loader=PackageLoader("harness.report.html", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def figure_context(figure: Figure) -> dict[str, Any]:
+    """A figure as the template wants it."""
+    height = figure.spec.get("height", 420)
+    return {**vars(figure), "json": script_json(figure.spec), "height": height}
+
+
+def board_context(board: Board, leaderboard: Leaderboard, *, points: int) -> dict[str, Any]:
+    """A data set's section."""
+    chart = spots.blind_spot_map(board, limit=points, seed=SEED)
+    found = [figure for figure in (overview(board, leaderboard), *figures(board), chart) if figure is not None]
+    found.sort(key=lambda figure: not figure.wide)
+    data = board.header.data
+    parts = [data.description] if data.description else []
+    parts.append(f"{data.train:,} training, {data.validation:,} validation and {data.test:,} test examples;")
+    parts.append(
+        f"classes {', '.join(data.labels)}; {plural(len(board.arms), 'arm')}, {plural(len(board.seeds), 'seed')}."
+    )
+    return {
+        "key": board.key,
+        "title": board.title,
+        "summary": " ".join(parts),
+        "arms": [(arm, board.palette.index(arm) % 8) for arm in board.arms],
+        "figures": [figure_context(figure) for figure in found],
+        "points": None if chart is None else chart.caption.partition(".")[0],
+    }
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def provenance(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """What the records of each data set were made with."""
+    return [{"title": board.title, "facts": board_facts(board.header, board)} for board in boards]
+
+
+def board_facts(header: Record, board: Board) -> list[tuple[str, str]]:
+    """Facts about the records of a board, as pairs of name and value."""
+    facts = [
+        ("Suite", header.suite),
+        ("Board", header.board[:16]),
+        ("Data fingerprint", header.data.fingerprint[:16]),
+        ("Baseline", board.baseline),
+        ("Thresholds τ", ", ".join(f"{tau:g}" for tau in header.thresholds)),
+        ("Seeds", ", ".join(map(str, board.seeds))),
+    ]
+    roles = {role: use for key in board.records for role, use in board.records[key].header.components.items()}
+    for role, use in roles.items():
+        options = ", ".join(f"{name}={value!r}" for name, value in use.options.items())
+        facts.append((role.replace("_", " "), f"{use.name} {use.version}" + (f" ({options})" if options else "")))
+    packages = ", ".join(f"{name} {number}" for name, number in sorted(header.environment.packages.items()))
+    where = header.environment
+    facts.append(
+        ("Environment", f"Python {where.python}, {where.platform}, {where.device}, {plural(where.threads, 'thread')}")
+    )
+    if packages:
+        facts.append(("Packages", packages))
+    return facts
+
+
+def all_columns(found: Sequence[Table]) -> list[Any]:
+    """The columns of all tables, each once."""
+    return list({column.key: column for table in found for column in table.columns}.values())
+
+
+def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
+    """The page as text; see :func:`harness.report.html.render`."""
+    boards = group_records(records)
+    palette = (
+        boards[0].palette
+        if boards
+        else tuple(dict.fromkeys(row.arm for board in leaderboard.boards for row in board.rows))
+    )
+    points = min(MOST_POINTS, 3 * MOST_POINTS // max(1, len(boards)))
+    sections = [board_context(board, leaderboard, points=points) for board in boards]
+    found = tables(leaderboard, palette)
+    scripts = {
+        "theme": asset("static", "theme.js"),
+        "app": Markup("\n").join(asset("static", f"{name}.js") for name in ("leaderboard", "charts", "examples")),
+    }
+    libraries = [asset("vendor", f"{name}.min.js") for name in LIBRARIES] if boards else []
+    if not boards:
+        scripts["app"] = asset("static", "leaderboard.js")
+    context: dict[str, Any] = {
+        "title": title,
+        "version": _version(),
+        "policy": policy([*scripts.values(), *libraries]),
+        "style": asset("static", "style.css"),
+        "scripts": scripts,
+        "libraries": libraries,
+        "level": f"{leaderboard.level:.0%}",
+        "tables": found,
+        "board_options": [("", "All"), *((str(i), table.title) for i, table in enumerate(found))],
+        "all_columns": all_columns(found),
+        "any_reported": any(line.row.reported for table in found for line in table.rows),
+        "boards": sections,
+        "facts": facts(boards, leaderboard),
+        "provenance": provenance(boards),
+    }
+    template = environment().get_template("page.html.j2")
+    bare = template.render(**context, has_examples=False, sampled="")
+    budget = max(0, min(MOST_EXAMPLES, LIMIT - MARGIN - len(bare.encode())))
+    data = examples.browser_data(boards, budget=budget, seed=SEED)
+    for item, board in zip(data, boards, strict=True):
+        item["best"] = best_arm(board, leaderboard)
+    return template.render(
+        **context,
+        has_examples=any(item["examples"] or item["uus"] for item in data),
+        examples_json=script_json(data),
+        examples_note=sample_note(data),
+        sampled=sampled(data, sections),
+    )
+
+
+def facts(boards: Sequence[Board], leaderboard: Leaderboard) -> list[tuple[str, str]]:
+    """The figures at the top of the page."""
+    if not boards:
+        return [("boards", str(len(leaderboard.boards)))]
+    arms = {arm for board in boards for arm in board.arms}
+    seeds = {seed for board in boards for seed in board.seeds}
+    tests = sum(board.header.data.test for board in boards)
+    return [
+        ("data sets", str(len(boards))),
+        ("arms", str(len(arms))),
+        ("seeds", str(len(seeds))),
+        ("records", str(sum(len(board.records) for board in boards))),
+        ("test examples", f"{tests:,}"),
+        ("primary threshold τ", f"{boards[0].thresholds[0]:g}"),
+    ]
+
+
+def sample_note(data: Sequence[dict[str, Any]]) -> str:
+    """How many of the test examples the browser holds."""
+    shown, total = (
+        (sum(count) for count in zip(*((len(d["examples"]), d["total"]) for d in data), strict=True))
+        if data
+        else (0, 0)
+    )
+    return "All test examples." if shown == total else f"A sample of {shown:,} of the {total:,} test examples."
+
+
+def sampled(data: Sequence[dict[str, Any]], sections: Sequence[dict[str, Any]]) -> str:
+    """What the page leaves out to stay small."""
+    parts = [
+        f"{item['title']}: the browser holds {len(item['examples']):,} of {item['total']:,} test examples and "
+        f"{len(item['uus']):,} of {item['total_uus']:,} unknown unknowns of the training set."
+        for item in data
+        if len(item["examples"]) < item["total"] or len(item["uus"]) < item["total_uus"]
+    ]
+    parts += [
+        f"{section['title']}: the map shows {section['points'][0].lower()}{section['points'][1:]}."
+        for section in sections
+        if section["points"]
+    ]
+    note = (
+        f" Samples are drawn with seed {SEED}; repaired and broken examples are preferred. "
+        "All curves and figures are of all test examples."
+    )
+    return " ".join(parts) + note if parts else ""
+
+
+def _version() -> str:
+    try:
+        return version("bliss-harness")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,196 @@
+"""The blind-spot map: a two-dimensional projection of the test set, with errors, clusters and texts on hover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.report.html.boards import Board
+from harness.report.html.figures import SCHEMA, Figure, Spec, inline, tip
+
+STATES = ("right", "wrong, not confident", "UU", "UU by the attack")
+COLOURS = ("#93a0b0", "#c79100", "#9a5cf0", "#e4572e")
+"""Mid-tones that stand out on light and on dark ground."""
+SNIPPET = 140
+"""Characters of a text in a tooltip."""
+
+
+def states(board: Board, arm: str) -> np.ndarray:
+    """``(n,)`` int8: index into :data:`STATES` of every test example, under the arm's first seed."""
+    predictions = board.predictions(arm, board.seeds_of(arm)[0])
+    confidence, wrong = predictions.population("deployed")
+    state = np.where(wrong, 1, 0)
+    sure = wrong & (confidence >= np.float32(board.thresholds[0]))
+    return np.where(sure, np.where(predictions.succeeded, 3, 2), state).astype(np.int8)
+
+
+def shorten(text: str, limit: int = SNIPPET) -> str:
+    """A text on one line, cut at a word where it is too long."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[:limit].rsplit(" ", 1)[0] + " …"
+
+
+def choose(state: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows to show, ascending: at most ``limit``, up to two thirds of them errors of some arm.
+
+    Args:
+        state: ``(arms, n)`` states.
+        limit: How many rows at most.
+        rng: Decides which.
+    """
+    errors = np.flatnonzero((state >= 2).any(axis=0))
+    rest = np.flatnonzero((state < 2).all(axis=0))
+    if len(errors) + len(rest) <= limit:
+        return np.arange(state.shape[1])
+    wanted = max(limit - len(rest), min(len(errors), 2 * limit // 3))
+    return np.sort(np.concatenate([rng.permutation(errors)[:wanted], rng.permutation(rest)[: limit - wanted]]))
+
+
+def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
+    """Blind spots of every arm's first seed: ``arm, x, y, size, words``, at the mean of their exemplars; may be empty."""
+    parts = []
+    for arm in board.arms:
+        record = board.records[arm, board.seeds_of(arm)[0]]
+        tables = {name.rpartition(".")[2]: name for name in record.tables()}
+        if not {"blind_spots", "blind_spot_exemplars"} <= tables.keys():
+            continue
+        spots, exemplars = record.frame(tables["blind_spots"]), record.frame(tables["blind_spot_exemplars"])
+        if spots is None or exemplars is None or spots.empty or exemplars.empty:
+            continue
+        own = exemplars[exemplars["arm"] == "this"].join(positions, on="id", how="inner")
+        centres = own.groupby("spot")[["x", "y"]].mean()
+        parts.append(spots[spots["arm"] == "this"].join(centres, on="spot", how="inner").assign(arm=arm))
+    if not parts:
+        return pd.DataFrame(columns=["arm", "x", "y", "size", "words"])
+    found = pd.concat(parts, ignore_index=True)
+    words = found["words"].astype(str) if "words" in found else ""
+    return found.assign(words=words)[["arm", "x", "y", "size", "words"]].round({"x": 3, "y": 3})
+
+
+def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
+    """The map, or ``None`` where the records have no projection.
+
+    Args:
+        board: The data set's records.
+        limit: How many test examples are shown at most; which, is drawn at random.
+        seed: Decides the draw.
+    """
+    first = board.records[board.baseline, board.seeds_of(board.baseline)[0]]
+    positions = first.frame("map")
+    if positions is None or positions.empty:
+        return None
+    positions = positions.assign(id=positions["id"].astype(str)).set_index("id")[["x", "y"]]
+    predictions = board.predictions(board.baseline, board.seeds_of(board.baseline)[0])
+    # Arms of one board have the same test set; a record over other examples is left out of the map.
+    arms = [arm for arm in board.arms if board.predictions(arm, board.seeds_of(arm)[0]).ids == predictions.ids]
+    state = np.stack([states(board, arm) for arm in arms])
+    rows = choose(state, limit, np.random.default_rng([seed, len(predictions.ids)]))
+    ids = [predictions.ids[i] for i in rows]
+    points = positions.reindex(ids).reset_index().round(3)
+    labels = board.header.data.labels
+    points["label"] = [labels[i] for i in predictions.labels[rows]]
+    texts = first.frame("texts")
+    if texts is not None:
+        lookup = texts.assign(id=texts["id"].astype(str)).set_index("id").reindex(ids)
+        points["text"] = [shorten(str(text)) for text in lookup["text"]]
+        if "text_pair" in lookup and lookup["text_pair"].notna().any():
+            points["pair"] = [shorten(str(text)) for text in lookup["text_pair"]]
+    for position in range(len(arms)):
+        points[f"s{position}"] = state[position, rows]
+    points = points.dropna(subset=["x", "y"])
+    counts = [
+        [arm, *(f"{int((row == index).sum()):,}" for index in range(4))] for arm, row in zip(arms, state, strict=True)
+    ]
+    total = len(predictions.ids)
+    shown = (
+        f"All {total:,} test examples."
+        if len(points) == total
+        else f"A sample of {len(points):,} of the {total:,} test examples, errors first (drawn with seed {seed})."
+    )
+    return Figure(
+        f"{board.key}-map",
+        "Blind-spot map",
+        f"{shown} First two principal components of the embeddings; texts on hover. Ctrl and wheel zooms, shift and drag "
+        f"moves, a double click resets. Rings are clusters of unknown unknowns. Errors are those of the chosen arm, seed "
+        f"{board.seeds_of(arms[0])[0]}, as deployed.",
+        "Test examples by state: "
+        + "; ".join(f"{row[0]}: {row[3]} UU, {row[4]} UU by the attack" for row in counts)
+        + ".",
+        map_spec(points, clusters(board, positions), arms),
+        ("Arm", *(state.capitalize() if state != STATES[2] else state for state in STATES)),
+        counts,
+        wide=True,
+        control="arm",
+        choices=arms,
+        chosen=arms[0],
+    )
+
+
+def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> Spec:
+    """The specification of the map."""
+    axis = {"title": None, "labels": False, "ticks": False, "domain": False, "grid": False}
+    zoom = {
+        "name": "view",
+        "select": {
+            "type": "interval",
+            "zoom": "wheel![event.ctrlKey || event.metaKey]",
+            "translate": "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!",
+        },
+        "bind": "scales",
+    }
+    lines = [tip("state", "State"), tip("label", "True label"), tip("id", "Example")]
+    lines += [tip(name, title) for name, title in (("text", "Text"), ("pair", "Second text")) if name in points]
+    domain = {"zero": False, "nice": False, "padding": 14}
+    at = {
+        "x": {"field": "x", "type": "quantitative", "axis": axis, "scale": domain},
+        "y": {"field": "y", "type": "quantitative", "axis": axis, "scale": domain},
+    }
+    tests = "".join(f"code == {code} ? '{state}' : " for code, state in enumerate(STATES[:-1])) + f"'{STATES[-1]}'"
+    return {
+        "$schema": SCHEMA,
+        "params": [{"name": "arm", "value": arms[0]}, {"name": "order", "value": list(arms)}],
+        "width": "container",
+        "height": 460,
+        "layer": [
+            {
+                "data": inline(points),
+                "transform": [
+                    {"calculate": "datum['s' + indexof(order, arm)]", "as": "code"},
+                    {"calculate": tests.replace("code", "datum.code"), "as": "state"},
+                ],
+                "params": [zoom],
+                "mark": {"type": "circle", "stroke": None},
+                "encoding": {
+                    **at,
+                    "color": {
+                        "field": "state",
+                        "type": "nominal",
+                        "title": None,
+                        "scale": {"domain": list(STATES), "range": list(COLOURS)},
+                        "legend": {"orient": "top"},
+                    },
+                    "size": {"condition": {"test": "datum.code > 1", "value": 42}, "value": 16},
+                    "opacity": {"condition": {"test": "datum.code > 0", "value": 0.85}, "value": 0.45},
+                    "order": {"field": "code", "type": "quantitative"},
+                    "tooltip": lines,
+                },
+            },
+            {
+                "data": inline(spots),
+                "transform": [{"filter": "datum.arm == arm"}],
+                "mark": {"type": "point", "filled": False, "strokeWidth": 2, "size": 1600},
+                "encoding": {
+                    **at,
+                    "tooltip": [tip("words", "Cluster"), tip("size", "Unknown unknowns", ",.0f")],
+                },
+            },
+            {
+                "data": inline(spots),
+                "transform": [{"filter": "datum.arm == arm"}],
+                "mark": {"type": "text", "dy": -28, "fontWeight": 600},
+                "encoding": {**at, "text": {"field": "words", "type": "nominal"}},
+            },
+        ],
+    }

