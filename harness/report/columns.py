@@ -92,15 +92,19 @@ def interval_text(board: Board, row: Row, name: str) -> str:
     return "–".join(number(end, share=share, total=info.total) for end in (figure.low, figure.high))
 
 
-def difference_text(board: Board, name: str, difference: Difference, *, interval: bool = True) -> str:
+def interval_bounds(low: float | None, high: float | None, *, share: bool, total: bool) -> str:
+    """The interval of a difference: ``[−20, −4]``."""
+    if low is None or high is None:
+        return ""
+    return f"[{number(low, share=share, total=total)}, {number(high, share=share, total=total)}]"
+
+
+def difference_text(board: Board, name: str, difference: Difference) -> str:
     """A difference with its interval: ``−12 [−20, −4]``."""
     info = board.scores.get(name)
     share, total = is_share(info, name), bool(info and info.total)
     text = number(difference.value, share=share, total=total, sign=True)
-    if not interval or difference.low is None or difference.high is None:
-        return text
-    low, high = (number(end, share=share, total=total) for end in (difference.low, difference.high))
-    return f"{text} [{low}, {high}]"
+    return f"{text} {interval_bounds(difference.low, difference.high, share=share, total=total)}".rstrip()
 
 
 def short(name: str) -> str:
@@ -154,7 +158,7 @@ def special_column(key: str) -> Column:
         "arm": Column(
             "arm",
             "arm",
-            lambda board, row: f"{row.arm} (reported)" if row.reported else row.arm,
+            lambda board, row: f"{row.arm} †" if row.reported else row.arm,
             numeric=False,
             keep=99,
         ),
@@ -163,7 +167,7 @@ def special_column(key: str) -> Column:
             "confidence",
             "conf.\n± sd",
             _confidence,
-            keep=7,
+            keep=8,
             interval=lambda board, row: interval_text(board, row, "confidence/clean"),
         ),
         "delta": Column("delta", "\N{INCREMENT}UU\n[95 %]", _delta, keep=8),
@@ -182,7 +186,7 @@ def default_columns(board: Board) -> list[Column]:
     thresholds = [f"{t:g}" for t in board.thresholds] or ["0.65", "0.8", "0.9"]
     for i, t in enumerate(thresholds):
         columns.append(score_column(f"uu@{t}/perturbed", keep=8 if i == 0 else 3 + (i == len(thresholds) - 1)))
-    columns.append(score_column(board.primary or "uu@0.65/deployed", keep=8))
+    columns.append(score_column(board.primary or "uu@0.65/deployed", keep=7))
     columns.append(score_column("ece/clean", keep=2))
     columns += [special_column(key) for key in ("delta", "p", "flags")]
     unique = {column.key: column for column in columns}

@@ -137,7 +137,7 @@ def board(group: Group) -> Board:
     """One board from the records of one suite, board and data set."""
     header = group.header
     panel = Panel(group)
-    infos = {name: _info(group, name) for name in group.scores}
+    infos = {name: score_info(group, name) for name in group.scores}
     primary = primary_score(header)
     baseline = header.baseline if header.baseline in group.cells else None
 
@@ -197,7 +197,8 @@ def board(group: Group) -> Board:
     )
 
 
-def _info(group: Group, name: str) -> ScoreInfo:
+def score_info(group: Group, name: str) -> ScoreInfo:
+    """How to read a score, from the first record that has it."""
     for seeds in group.cells.values():
         for cell in seeds.values():
             if name in cell.header.scores:

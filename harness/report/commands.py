@@ -1,0 +1,294 @@
+"""The commands ``harness leaderboard`` and ``harness compare``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from harness.errors import HarnessError, InputError
+
+if TYPE_CHECKING:
+    from harness.records import RecordFolder
+    from harness.report.baselines import Baselines
+    from harness.report.model import Leaderboard
+
+DEFAULT_RUNS = Path("runs")
+
+
+class Format(StrEnum):
+    """Forms of the leaderboard."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
+    LATEX = "latex"
+    HTML = "html"
+    LM_EVAL = "lm-eval"
+    HF_YAML = "hf-yaml"
+
+
+PER_ARM = {Format.LM_EVAL: "json", Format.HF_YAML: "yaml"}
+"""Forms with one file per arm, and the suffix of the files."""
+
+
+class _ShowByDefault(TyperGroup):
+    """A group whose command may be left out: ``leaderboard PATH`` is ``leaderboard show PATH``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["show", *args]
+        return list(super().parse_args(ctx, args))
+
+
+leaderboard_app = typer.Typer(
+    cls=_ShowByDefault,
+    help="The leaderboard of records (`show` may be left out), checks of submissions, and the site.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...", help="Run folders, records, or files of reported figures.", show_default="runs"
+    ),
+]
+Names = list[str] | None
+
+
+@leaderboard_app.command()
+def show(
+    paths: Paths = None,
+    form: Annotated[Format, typer.Option("--format", "-f", help="What to print or write.")] = Format.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it here (a folder for lm-eval and hf-yaml)."),
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Sort by arm, rank, seeds, delta, p or any score.")
+    ] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="Sort from high to low.")] = False,
+    dataset: Annotated[
+        Names, typer.Option("--dataset", metavar="NAME", help="Only this data set (repeatable).")
+    ] = None,
+    arm: Annotated[Names, typer.Option("--arm", metavar="NAME", help="Only this arm (repeatable).")] = None,
+    suite: Annotated[Names, typer.Option("--suite", metavar="NAME", help="Only this suite (repeatable).")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Columns, separated by commas: scores, confidence, delta, p, flags, seeds."),
+    ] = None,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Print intervals below the figures (table).")] = False,
+    baselines: Annotated[
+        list[Path] | None,
+        typer.Option("--baselines", metavar="FILE", help="Reported figures, instead of those of the project."),
+    ] = None,
+    reported: Annotated[bool, typer.Option("--reported/--no-reported", help="Show reported figures.")] = True,
+) -> None:
+    """Show the leaderboard of records: as a table, or in another format."""
+    leaderboard, records = _leaderboard(paths or [], baselines, reported=reported)
+    leaderboard = leaderboard.filter(datasets=dataset or (), arms=arm or (), suites=suite or ())
+    if sort is not None:
+        leaderboard = leaderboard.sort(sort, descending=descending)
+    keys = [key.strip() for key in (columns or "").split(",") if key.strip()]
+    if form in PER_ARM:
+        _export(leaderboard, form, output)
+    elif form is Format.TABLE and output is None:
+        from harness.commands.common import console
+
+        console().print(leaderboard.to_rich(keys, intervals=intervals))
+    else:
+        _put(_text(leaderboard, records, form, keys, intervals=intervals), output)
+
+
+def _leaderboard(
+    paths: list[Path], baselines: list[Path] | None, *, reported: bool
+) -> tuple[Leaderboard, list[RecordFolder]]:
+    """The leaderboard of what the paths hold, and the records that it is derived from."""
+    from harness.records import HEADER, find_records
+    from harness.report.baselines import default_baselines, read_baselines, reported_boards
+    from harness.report.model import Leaderboard
+
+    given = [path for path in paths if path.suffix == ".json" and path.name != HEADER]
+    folders = [path for path in paths if path not in given]
+    if not paths:
+        if not DEFAULT_RUNS.exists():
+            raise InputError("There is no folder `runs` here; name run folders or records.")
+        folders = [DEFAULT_RUNS]
+    named: list[Baselines] = [read_baselines(path) for path in given]
+    records = find_records(folders) if folders else []
+    known = default_baselines() if baselines is None else [read_baselines(path) for path in baselines]
+    # Figures that are named twice, as a path and by default, are shown once.
+    sources = [*(source for source in known if source not in named), *named] if reported else named
+    leaderboard = Leaderboard.build(records, baselines=sources)
+    shown = {board.dataset for board in leaderboard.boards}
+    alone = [board for source in named for board in reported_boards(source) if board.dataset not in shown]
+    return leaderboard.model_copy(update={"boards": (*leaderboard.boards, *alone)}), records
+
+
+def _text(
+    leaderboard: Leaderboard, records: list[RecordFolder], form: Format, keys: list[str], *, intervals: bool
+) -> str:
+    match form:
+        case Format.MARKDOWN:
+            return leaderboard.to_markdown(keys)
+        case Format.LATEX:
+            return leaderboard.to_latex(keys)
+        case Format.CSV:
+            return leaderboard.to_csv()
+        case Format.JSON:
+            return leaderboard.to_json()
+        case Format.HTML:
+            from harness.report.html import render
+
+            on_page = {(board.suite, board.board, board.dataset) for board in leaderboard.boards}
+            arms = {row.arm for board in leaderboard.boards for row in board.measured}
+            chosen = [
+                record
+                for record in records
+                if (record.header.suite, record.header.board, record.header.dataset) in on_page
+                and record.header.arm in arms
+            ]
+            return render(chosen, leaderboard, title="Leaderboard")
+        case _:
+            import io
+
+            from rich.console import Console
+
+            stream = io.StringIO()
+            Console(file=stream, width=120, highlight=False).print(leaderboard.to_rich(keys, intervals=intervals))
+            return stream.getvalue()
+
+
+def _export(leaderboard: Leaderboard, form: Format, output: Path | None) -> None:
+    from harness.report.exports import arms, hf_yaml, lm_eval
+
+    make = lm_eval if form is Format.LM_EVAL else hf_yaml
+    names = arms(leaderboard)
+    if output is None:
+        if len(names) != 1:
+            raise InputError(
+                f"The format {form} describes one arm; there are {len(names)}: {', '.join(names)}.",
+                hint="Choose one with --arm, or give a folder with --output.",
+            )
+        typer.echo(make(leaderboard, names[0]), nl=False)
+        return
+    for name in names:
+        _put(make(leaderboard, name), output / f"{name}.{PER_ARM[form]}")
+
+
+def _put(text: str, output: Path | None) -> None:
+    """Print a text, or write it to a file."""
+    from harness.store import explained
+
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    with explained(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    typer.echo(f"Wrote {output}.", err=True)
+
+
+@leaderboard_app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders with records.", show_default=False)],
+    suite: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The suite that they come from; its boards must be theirs.")
+    ] = None,
+) -> None:
+    """Check a submission: files, data, suite, and every figure against the predictions."""
+    from harness.report.check import check as examine
+
+    report = examine(paths, suite=suite)
+    for note in report.notes:
+        typer.echo(f"note: {note}", err=True)
+    for problem in report.problems:
+        typer.echo(f"problem: {problem}")
+    if not report.ok:
+        count = len(report.problems)
+        raise HarnessError(f"{count} problem{'s' if count > 1 else ''} in {report.records} records.")
+    typer.echo(f"{report.records} records are fine; {report.scores} figures were computed again and are equal.")
+
+
+@leaderboard_app.command()
+def site(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Folders with records.", show_default="leaderboard/results"),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the site.")] = Path(
+        "site"
+    ),
+) -> None:
+    """Build the site of accepted results: a page, and the leaderboard as JSON, CSV and Markdown."""
+    from harness.report.site import build_site
+
+    for path in build_site(paths or [Path("leaderboard") / "results"], output):
+        typer.echo(f"Wrote {path}.", err=True)
+
+
+class ComparisonFormat(StrEnum):
+    """Forms of a comparison."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Records of one arm, or PATH:ARM.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Records of another arm, or PATH:ARM.", show_default=False)],
+    dataset: Annotated[
+        Names, typer.Option("--dataset", metavar="NAME", help="Only this data set (repeatable).")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every score, not only the main ones.")] = False,
+    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Examples repaired and broken to show.")] = 5,
+    form: Annotated[
+        ComparisonFormat, typer.Option("--format", "-f", help="csv: the examples that changed sides; json: everything.")
+    ] = ComparisonFormat.TABLE,
+) -> None:
+    """Compare two arms on the same examples: differences, intervals, p-values, examples repaired and broken."""
+    from harness.report.comparing import compare as contrast
+    from harness.report.terminal_compare import ComparisonView
+
+    found = contrast(_arm(a, dataset), _arm(b, dataset))
+    if form is ComparisonFormat.JSON:
+        from harness.report.comparing import to_json
+
+        typer.echo(to_json(found), nl=False)
+    elif form is ComparisonFormat.CSV:
+        import pandas as pd
+
+        frames = [one.changes_to_pandas().assign(dataset=one.dataset) for one in found]
+        typer.echo(pd.concat(frames).to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        from harness.commands.common import console
+
+        for one in found:
+            console().print(ComparisonView(one, everything, examples))
+
+
+def _arm(argument: str, datasets: Names) -> list[RecordFolder]:
+    """The records that an argument names: all at a path, or those of one arm below it."""
+    from harness.errors import did_you_mean
+    from harness.records import find_records
+
+    path, _, arm = argument.rpartition(":")
+    if not path or Path(argument).exists():
+        path, arm = argument, ""
+    records = find_records([Path(path)])
+    chosen = [record for record in records if not arm or record.header.arm == arm]
+    if not chosen:
+        raise InputError(f"{path} has no arm {arm!r}. {did_you_mean(arm, {r.header.arm for r in records})}")
+    kept = [record for record in chosen if not datasets or record.header.dataset in datasets]
+    if not kept:
+        raise InputError(
+            f"{argument} has no records of data set {', '.join(datasets or [])}. "
+            + did_you_mean((datasets or [""])[0], {r.header.dataset for r in chosen})
+        )
+    return kept

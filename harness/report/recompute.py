@@ -1,0 +1,189 @@
+"""Scores computed again from the predictions that a record keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.components.example import Example, Task
+from harness.components.metric import AttackedTest, Outcome
+from harness.errors import HarnessError, InputError
+from harness.records import RecordFolder
+from harness.types import Texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.components.metric import Metric, Score
+    from harness.types import FloatArray
+
+RECOVERABLE = frozenset({"baseline"})
+"""Needs of metrics that records can satisfy: the baseline's outcome, from its own record."""
+
+
+class TextsWithheldError(Exception):
+    """A metric asked for the texts of a record that leaves them out."""
+
+
+class _Withheld(Example):
+    """An example whose text is not known."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        """There is none."""
+        raise TextsWithheldError
+
+    @property
+    def text_pair(self) -> str | None:
+        """There is none."""
+        raise TextsWithheldError
+
+
+class _WithheldTexts(Sequence[Texts]):
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TextsWithheldError
+
+
+def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Outcome:
+    """The outcome that a record's predictions amount to.
+
+    Args:
+        record: A record.
+        baseline: The record of the baseline arm on the same data and seed.
+
+    Raises:
+        InputError: Files or columns are missing.
+    """
+    header = record.header
+    predictions, validation = _need(record, "predictions"), _need(record, "validation")
+    texts = record.frame("texts")
+    if texts is not None and texts["id"].tolist() != predictions["id"].tolist():
+        raise InputError(f"{record.folder}/texts.parquet: its ids are not those of predictions.parquet.")
+    attacked = None
+    if "status" in predictions:
+        perturbed = _WithheldTexts(len(predictions)) if texts is None else _texts(texts, "perturbed", "perturbed_pair")
+        attacked = AttackedTest(
+            predictions["status"].tolist(),
+            perturbed,
+            _probs(record, predictions, "perturbed_prob"),
+            predictions["queries"].to_numpy(),
+        )
+    return Outcome(
+        task=Task(header.dataset, header.data.labels, header.data.columns, header.data.description),
+        thresholds=header.thresholds,
+        test=_examples(predictions, texts),
+        probs=_probs(record, predictions, "prob"),
+        validation=_examples(validation, None),
+        validation_probs=_probs(record, validation, "prob"),
+        attacked=attacked,
+        baseline=None if baseline is None else outcome_of(baseline),
+    )
+
+
+def _need(record: RecordFolder, name: str) -> pd.DataFrame:
+    frame = record.frame(name)
+    if frame is None:
+        raise InputError(f"{record.folder}: {name}.parquet is missing.")
+    if lacking := [column for column in ("id", "label") if column not in frame]:
+        raise InputError(f"{record.folder}/{name}.parquet: column {lacking[0]!r} is missing.")
+    return frame
+
+
+def _probs(record: RecordFolder, frame: pd.DataFrame, prefix: str) -> FloatArray:
+    import numpy as np
+
+    names = [f"{prefix}_{k}" for k in range(len(record.header.data.labels))]
+    if lacking := [name for name in names if name not in frame]:
+        raise InputError(f"{record.folder}: column {lacking[0]!r} of the predictions is missing.")
+    return frame[names].to_numpy(dtype=np.float32)
+
+
+def _texts(frame: pd.DataFrame, first: str, second: str) -> list[Texts]:
+    pairs = frame[second].tolist() if second in frame else [None] * len(frame)
+    return [(a, b) if isinstance(b, str) else a for a, b in zip(frame[first].tolist(), pairs, strict=True)]
+
+
+def _examples(frame: pd.DataFrame, texts: pd.DataFrame | None) -> list[Example]:
+    ids, labels = frame["id"].tolist(), frame["label"].tolist()
+    tags = [tuple(found) for found in frame["tags"]] if "tags" in frame else [()] * len(frame)
+    if texts is None:
+        return [_withheld(*parts) for parts in zip(ids, labels, tags, strict=True)]
+    known = _texts(texts, "text", "text_pair")
+    return [
+        Example(text, int(label), id=name, tags=tagged)
+        if isinstance(text, str)
+        else Example(text[0], int(label), text[1], id=name, tags=tagged)
+        for name, label, tagged, text in zip(ids, labels, tags, known, strict=True)
+    ]
+
+
+def _withheld(name: str, label: int, tags: tuple[str, ...]) -> Example:
+    example = object.__new__(_Withheld)
+    for key, value in (("label", int(label)), ("id", name), ("tags", tags)):
+        object.__setattr__(example, key, value)
+    return example
+
+
+@dataclass
+class Recomputed:
+    """What came of computing a record's scores again.
+
+    Attributes:
+        scores: The scores by name.
+        skipped: Why metrics could not be computed again, by metric.
+        metrics: The metrics that could, by name.
+        outcome: What they were computed from.
+    """
+
+    outcome: Outcome
+    scores: dict[str, Score] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=dict)
+
+
+def recompute(record: RecordFolder, baseline: RecordFolder | None = None) -> Recomputed:
+    """Compute every score of a record that its predictions determine, with the metrics that it names.
+
+    Args:
+        record: A record.
+        baseline: The record of the baseline arm on the same data and seed, if the record is of another arm.
+
+    Raises:
+        InputError: Its predictions are incomplete.
+    """
+    from harness.registry import registry
+
+    known = Recomputed(outcome_of(record, baseline))
+    lonely = record.header.arm != record.header.baseline and baseline is None
+    for role, use in sorted(record.header.components.items()):
+        kind, _, name = role.partition(":")
+        if kind != "metric":
+            continue
+        try:
+            metric: Any = registry().create("metric", use.name, dict(use.options))
+        except HarnessError as error:
+            known.skipped[name] = error.message
+            continue
+        if lacking := sorted(metric.needs - RECOVERABLE):
+            known.skipped[name] = f"needs {', '.join(lacking)}, which records do not keep"
+            continue
+        if "baseline" in metric.needs and lonely:
+            known.skipped[name] = f"needs the record of arm {record.header.baseline!r} under the same seed"
+            continue
+        plain = replace(known.outcome, baseline=known.outcome.baseline if "baseline" in metric.needs else None)
+        try:
+            known.scores.update(metric.score(plain).scalars)
+        except TextsWithheldError:
+            known.skipped[name] = "needs the texts, which this record leaves out"
+            continue
+        known.metrics[name] = metric
+    return known
