@@ -78,6 +78,6 @@ def _read(folder: Path, reader: Any, **options: Any) -> Any:
     try:
         with quiet():
             return reader.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except Exception as error:  # three libraries read these files, each with exceptions of its own
         first = (str(error).splitlines() or ["no message"])[0]
         raise InputError(f"The checkpoint {folder} cannot be read: {type(error).__name__}: {first}") from error
