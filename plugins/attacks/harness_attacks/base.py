@@ -45,7 +45,7 @@ class QueryAttack(Attack):
         return run(
             victim,
             examples,
-            self.search,
+            lambda trial: trial.run(self.search),
             seed=seed,
             in_flight=self.in_flight,
             max_queries=self.max_queries,

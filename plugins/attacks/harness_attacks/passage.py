@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -119,6 +120,25 @@ class Passage:
     def span(self, index: int) -> tuple[int, int]:
         """Start and end of word ``index`` in its text."""
         return self._spans[index][1:]
+
+    def window(self, index: int, size: int) -> tuple[int, int]:
+        """Where the ``size`` words around word ``index`` start and end in :attr:`joined`.
+
+        Near the edges the window is not centred: it stays within the text.
+        """
+        count, half = len(self.words), (size - 1) / 2
+        if index - half < 0:
+            first, last = 0, min(size - 1, count - 1)
+        elif index + half >= count:
+            first, last = max(0, count - size), count - 1
+        else:
+            first, last = index - ceil(half), index + floor(half)
+        return self._joined(first)[0], self._joined(last)[1]
+
+    def _joined(self, index: int) -> tuple[int, int]:
+        number, start, end = self._spans[index]
+        offset = len(self.parts[0]) + 1 if number else 0
+        return offset + start, offset + end
 
     def replace(self, index: int, word: str) -> tuple[str, ...]:
         """The texts with ``word`` (one or more words) in place of word ``index``."""

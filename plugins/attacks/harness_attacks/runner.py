@@ -31,7 +31,7 @@ ROUND_TOKENS = 32_768
 def run(
     victim: Classifier,
     examples: Sequence[Example],
-    search: Callable[[Trial], Steps],
+    start: Callable[[Trial], Steps],
     *,
     seed: int,
     in_flight: int = 32,
@@ -46,7 +46,7 @@ def run(
     Args:
         victim: The classifier.
         examples: What to attack; indexed one by one, in order.
-        search: The attack on one example, once it is known that the classifier gets it right.
+        start: Starts the whole attack on one example.
         seed: Example ``i`` is attacked under ``seed + i``.
         in_flight: Most examples under attack at a time. Does not change results.
         max_queries: Query budget per example.
@@ -56,7 +56,7 @@ def run(
         DataError: An example's text or label cannot be attacked.
         HarnessError: The classifier returned something other than probabilities.
     """
-    loop = _Loop(victim, search, max_queries, time_limit)
+    loop = _Loop(victim, start, max_queries, time_limit)
     slots: deque[_Slot] = deque()
     taken = given = 0
     with progress("examples", total=len(examples)) as bar:
@@ -124,12 +124,12 @@ class _Loop:
     def __init__(
         self,
         victim: Classifier,
-        search: Callable[[Trial], Steps],
+        begin: Callable[[Trial], Steps],
         max_queries: int | None,
         time_limit: float | None,
     ) -> None:
         self.victim = victim
-        self.search = search
+        self.begin = begin
         self.max_queries = max_queries
         self.time_limit = time_limit
         self.fresh: list[tuple[_Slot, list[Texts]]] = []  # texts to be tokenised
@@ -148,8 +148,8 @@ class _Loop:
         if problem := _problem(example, self.victim.num_labels):
             slot.error = DataError(f"{slot.where}: {problem}")
             return slot
-        steps = slot.steps = slot.trial.run(self.search)
-        self.fresh.append((slot, next(steps)))
+        steps = slot.steps = self.begin(slot.trial)
+        self._advance(slot, steps, None)
         return slot
 
     def _resume(self, slot: _Slot, steps: Steps, rows: FloatArray) -> None:
@@ -159,8 +159,11 @@ class _Loop:
             slot.trial.note = "time limit"
             slot.finish()
             return
+        self._advance(slot, steps, rows)
+
+    def _advance(self, slot: _Slot, steps: Steps, rows: FloatArray | None) -> None:
         try:
-            self.fresh.append((slot, steps.send(rows)))
+            self.fresh.append((slot, next(steps) if rows is None else steps.send(rows)))
         except StopIteration:
             slot.finish()
         except HarnessError as error:
@@ -206,11 +209,10 @@ class _Loop:
         shape = (len(batch), self.victim.num_labels)
         if probs.shape != shape:
             raise HarnessError(f"The classifier returned an array of shape {probs.shape}; expected {shape}.")
-        finite = [bool(good) for good in np.isfinite(probs).all(axis=1)]
-        for (slot, key), row, good in zip(batch, probs, finite, strict=True):
+        for (slot, key), row in zip(batch, probs, strict=True):
             if slot.done:
                 continue
-            if not good:
+            if not np.isfinite(row).all():
                 slot.finish(
                     HarnessError(
                         f"{slot.where}: the classifier returned {row.tolist()} for a variant of it; expected probabilities.",

@@ -35,3 +35,25 @@ ENGLISH: frozenset[str] = frozenset(
     ]
 )
 """Lower-case stop words. Membership is tested on the word as written: a capitalised word is not one."""
+
+_LEFT_FREE_BY_TEXTFOOLER = """
+be because did do does doing each few further had has have having ma own re should so some very will
+he'd he'll he's i'd i'll i'm i've it'd it'll m she'd she'll they'd they'll they're they've we'd we'll we're we've
+"""
+
+_ADDED_BY_TEXTFOOLER = """
+one first next per hundred least none nothing nobody noone anyone anything anyhow anyway anywhere
+everyone everything everywhere something somehow sometime somewhere whoever whose whatever whenever wherever whether
+another other others either neither else elsewhere however although otherwise
+across after afterwards along already also almost alone among amongst around back before beforehand behind beside besides
+between beyond due during except onto toward towards throughout thru unless upon within without yet
+hence hereafter hereby herein hereupon thence thereafter thereby therefore therein thereupon thus
+whence whereafter whereas whereby wherein whereupon whither whole
+former formerly latter latterly meanwhile moreover mostly namely never nevertheless nowhere indeed even ever empty enough
+cannot could may mine must please used would
+"""
+
+TEXTFOOLER: frozenset[str] = (ENGLISH - frozenset(_LEFT_FREE_BY_TEXTFOOLER.split())) | frozenset(
+    _ADDED_BY_TEXTFOOLER.split()
+)
+"""The words that TextFooler's published implementation, and TextAttack's recipe, leave alone (266 words)."""

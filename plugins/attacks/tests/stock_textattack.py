@@ -18,7 +18,34 @@ STATUS = {"Successful": "succeeded", "Failed": "failed", "Skipped": "skipped", "
 def main() -> None:
     jobs = json.load(sys.stdin)
     out, sys.stdout = sys.stdout, sys.stderr  # TextAttack and its parts print
-    json.dump([attack(job) for job in jobs], out)
+    json.dump([wrapped(job) if job.get("wrapped") else attack(job) for job in jobs], out)
+
+
+def wrapped(job: dict[str, Any]) -> list[dict[str, Any]] | str:
+    """The same through our attack ``textattack``; an error's text if there is one."""
+    from harness import Example, component, load_classifier
+    from harness.errors import HarnessError
+
+    examples = [
+        Example(texts, label) if isinstance(texts, str) else Example(texts[0], label, texts[1])
+        for texts, label in job["examples"]
+    ]
+    states = random.getstate()
+    try:
+        runner = component("attack", "textattack", recipe=job["recipe"], **job.get("options", {}))
+        results = list(runner.attack(load_classifier(job["model"], device="cpu"), examples, seed=job["seed"]))
+    except HarnessError as error:
+        return str(error)
+    assert random.getstate() == states, "the global generator was disturbed"
+    return [
+        {
+            "status": result.status.value,
+            "perturbed": result.perturbed,
+            "queries": result.queries,
+            "probs": result.perturbed_probs.tolist(),
+        }
+        for result in results
+    ]
 
 
 def attack(job: dict[str, Any]) -> list[dict[str, Any]]:

