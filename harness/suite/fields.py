@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError, core_schema
 
 from harness.components import Attack, Generator, Metric, Model, Valuator
 from harness.errors import did_you_mean
@@ -42,41 +42,50 @@ def refusal(*findings: Finding) -> PydanticCustomError:
     return PydanticCustomError("suite", "not valid", {"findings": findings})
 
 
-def _read(parse: Callable[[Any, Reading], Any]) -> PlainValidator:
-    """A validator that makes a slot, and leaves alone what is one already."""
+DEFINITION = "x-definition"
+"""Marks where :mod:`harness.suite.schema` refers to a definition that it makes from the installed components; pydantic
+cannot be given a ``$ref`` to a definition that is not its own."""
 
-    def validate(raw: Any, info: ValidationInfo) -> Any:
+
+@dataclass(frozen=True)
+class _Parsed:
+    """Annotation of a field whose value ``parse`` makes of what is written.
+
+    Unlike pydantic's ``PlainValidator`` it builds no schema of the annotated type, which would take most of the time of
+    importing this package.
+    """
+
+    parse: Callable[[Any, Reading], Any]
+    definition: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(self.validate)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {DEFINITION: self.definition}
+
+    def validate(self, raw: Any, info: core_schema.ValidationInfo) -> Any:
+        """What ``raw`` stands for; a slot stands for itself."""
         if isinstance(raw, Slot):
             return raw
         try:
-            return parse(raw, info.context or Reading())
+            return self.parse(raw, info.context or Reading())
         except Findings as error:
             raise refusal(*error.findings) from None
 
-    return PlainValidator(validate)
+
+def _slot(kind: str) -> _Parsed:
+    return _Parsed(lambda raw, reading: make_slot(kind, raw, reading.registry), kind)
 
 
-DEFINITION = "x-definition"
-
-
-def reference(definition: str) -> WithJsonSchema:
-    """Stands for a reference to a definition that :mod:`harness.suite.schema` makes from the installed components.
-
-    Pydantic cannot be given a ``$ref`` to a definition that is not its own.
-    """
-    return WithJsonSchema({DEFINITION: definition})
-
-
-def _slot(kind: str) -> PlainValidator:
-    return _read(lambda raw, reading: make_slot(kind, raw, reading.registry))
-
-
-def _optional(parse: Callable[[Any, Reading], Any]) -> PlainValidator:
-    return _read(lambda raw, reading: None if raw is None else parse(raw, reading))
+def _attack(raw: Any, reading: Reading) -> Slot[Attack] | None:
+    return None if raw is None else make_slot("attack", raw, reading.registry)
 
 
 def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
     """An arm's `select` in any of its forms."""
+    if raw is None:
+        return None
     if isinstance(raw, str):
         if raw in reading.ready:
             return reading.ready[raw]
@@ -130,28 +139,16 @@ def _usable(name: str) -> str:
     return name
 
 
-Name = Annotated[
-    str,
-    AfterValidator(_usable),
-    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
-]
+Name = Annotated[str, AfterValidator(_usable), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 
-ModelField = Annotated[Slot[Model], _slot("model"), reference("model")]
-DatasetField = Annotated[DatasetSlot, _slot("dataset"), reference("dataset")]
-ValuatorField = Annotated[Slot[Valuator], _slot("valuator"), reference("valuator")]
-GeneratorField = Annotated[Slot[Generator], _slot("generator"), reference("generator")]
-MetricFields = Annotated[
-    tuple[Annotated[Slot[Metric], _slot("metric"), reference("metric")], ...], AfterValidator(_distinct_metrics)
-]
-AttackField = Annotated[
-    Slot[Attack] | None,
-    _optional(lambda raw, reading: make_slot("attack", raw, reading.registry)),
-    reference("attack_or_null"),
-]
-SelectorField = Annotated[
-    SelectorSlot, _read(lambda raw, reading: make_selector(raw, reading.registry)), reference("selector")
-]
+ModelField = Annotated[Slot[Model], _slot("model")]
+DatasetField = Annotated[DatasetSlot, _slot("dataset")]
+ValuatorField = Annotated[Slot[Valuator], _slot("valuator")]
+GeneratorField = Annotated[Slot[Generator], _slot("generator")]
+MetricFields = Annotated[tuple[Annotated[Slot[Metric], _slot("metric")], ...], AfterValidator(_distinct_metrics)]
+AttackField = Annotated[Slot[Attack] | None, _Parsed(_attack, "attack_or_null")]
+SelectorField = Annotated[SelectorSlot, _Parsed(lambda raw, reading: make_selector(raw, reading.registry), "selector")]
 SelectorFields = Annotated[dict[Name, SelectorField], AfterValidator(_remember)]
-SelectField = Annotated[SelectorSlot | None, _optional(_select), reference("select_or_null")]
+SelectField = Annotated[SelectorSlot | None, _Parsed(_select, "select_or_null")]

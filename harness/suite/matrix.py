@@ -6,13 +6,13 @@ import itertools
 import re
 import string
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from harness.errors import did_you_mean
 from harness.registry import Registry
-from harness.suite.fields import reference
+from harness.suite.fields import DEFINITION
 from harness.suite.problems import Finding, Findings, Path, strictly
 from harness.suite.references import known
 from harness.suite.slots import Section
@@ -35,7 +35,7 @@ class Matrix(Section):
     Default: `{valuator}-{role}`, followed by every other key that has several values."""
     valuator: str | Several[str]
     """Names of valuators, of `valuators`."""
-    role: Role | Several[Role] = Field(default_factory=lambda: ["weights", "select", "both"])
+    role: Role | Several[Role] = Field(default_factory=lambda: list(get_args(Role)))
     """What the data values are for: `weights` of the loss, `select` what is attacked first, or `both`. Default: all three."""
     order: Order | Several[Order] = "highest"
     """Which values are attacked first, where they select."""
@@ -43,9 +43,9 @@ class Matrix(Section):
     """Names of generators, of `generators`, where values select. Default: the suite's only generator."""
     weights_normalisation: Normalisation | Several[Normalisation] = "none"
     """As in an arm, where values weight the loss."""
-    attack: Annotated[Any, reference("attack_or_null")] = None
+    attack: Annotated[Any, WithJsonSchema({DEFINITION: "attack_or_null"})] = None
     """As in an arm, where values select."""
-    synthesis: Annotated[Any, reference("Synthesis")] = None
+    synthesis: Annotated[Any, WithJsonSchema({DEFINITION: "Synthesis"})] = None
     """As in an arm, where values select."""
 
 

@@ -22,9 +22,7 @@ Embed = Literal["pretrained", "finetuned"]
 class Section(BaseModel):
     """Base of the parts of a suite: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Limit(Section):

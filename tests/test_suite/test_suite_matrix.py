@@ -1,5 +1,7 @@
 """The matrix form, and overrides from the command line."""
 
+# ruff: noqa: E501 - messages stand here in one piece, as users see them
+
 from __future__ import annotations
 
 import pytest

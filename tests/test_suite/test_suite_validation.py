@@ -1,5 +1,7 @@
 """What a suite may say, what it becomes, and what is reported when it is wrong."""
 
+# ruff: noqa: E501 - messages stand here in one piece, as users see them
+
 from __future__ import annotations
 
 import pytest
