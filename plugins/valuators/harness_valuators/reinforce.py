@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from harness.progress import progress
 from harness_valuators.logistic import Logistic, prepare, validation_probabilities
+from harness_valuators.slopes import pull, slope
 from harness_valuators.utility import Utility
 
 if TYPE_CHECKING:
@@ -88,17 +89,17 @@ def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, devi
             p = scores.sigmoid()
             draws = _antithetic(p.detach(), options.draws, generator)
             if options.baseline == "linear":
-                base, slope, advantage = _linear(options, model, utility, data.x_valid, base, p.detach(), draws)
+                base, gains, advantage = _linear(options, model, utility, data.x_valid, base, p.detach(), draws)
             else:
                 rewards = utility(model.logits(model.scores(_trained(options, model, base, draws), data.x_valid)))
-                slope = torch.zeros_like(p)
+                gains = torch.zeros_like(p)
                 if options.baseline == "group":
                     advantage = (rewards - rewards.mean()) * len(rewards) / max(1, len(rewards) - 1)
                 else:
                     moving = float(rewards.mean()) if moving is None else moving
                     advantage = rewards - moving
                     moving += (float(rewards.mean()) - moving) / WINDOW
-            loss = _loss(options, scores, start[rows], draws, slope, advantage)
+            loss = _loss(options, scores, start[rows], draws, gains, advantage)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -142,27 +143,19 @@ def _linear(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The predictor of the expected selection, the slope of the expected reward, and what is left of the draws' rewards."""
     base = model.steps(base, p[:, None], options.predictor_steps + 2, float(p.sum()))
-    residuals = model.residuals(base)[:, 0]
     count = len(x_valid)
-
-    def pull(x: torch.Tensor, on: Utility, weights: torch.Tensor | float) -> torch.Tensor:
-        """Derivative of the weighted sum of smooth utilities by the scores of each point: ``(n, C)``."""
-        scores = model.scores(base, x).requires_grad_()
-        total = (weights * on.per_point(model.logits(scores), smooth=True)[:, 0]).sum()
-        return torch.autograd.grad(total, scores)[0][:, 0]
-
-    adjoint = model.solve(base, p, x_valid.T @ pull(x_valid, utility, 1.0))
-    slope = (residuals * (model.x @ adjoint)).sum(1)
+    gains = slope(model, base, p, pull(model, utility, base, x_valid), x_valid)
     rewards = count * utility(model.logits(model.scores(_trained(options, model, base, draws), x_valid)))
     centre = count * utility(model.logits(model.scores(base, x_valid)))
-    advantage = rewards - centre - slope @ (draws - p[:, None])
+    advantage = rewards - centre - gains @ (draws - p[:, None])
     if options.trust:
-        own = pull(model.x, Utility(utility.name, model.labels, utility.threshold), options.trust * p)
-        slope = slope + (residuals * (model.x @ model.solve(base, p, model.x.T @ own))).sum(1)
-        leverage = (model.x**2 / model.preconditioner(float(p.sum()))).sum(1)  # of a point on itself
-        slope = slope - (residuals * own).sum(1) * leverage
-    scale = slope.std(correction=0).clamp_min(1e-12)
-    return base, slope / scale, advantage / scale
+        on_train = Utility(utility.name, model.labels, utility.threshold)
+        own = options.trust * p[:, None] * pull(model, on_train, base, model.x)
+        leverage = (model.x**2 / model.preconditioner(float(p.sum()))).sum(1)
+        on_itself = (model.residuals(base)[:, 0] * own).sum(1) * leverage
+        gains = gains + slope(model, base, p, own, model.x) - on_itself
+    scale = gains.std(correction=0).clamp_min(1e-12)
+    return base, gains / scale, advantage / scale
 
 
 def _loss(
@@ -170,12 +163,12 @@ def _loss(
     scores: torch.Tensor,
     start: torch.Tensor,
     draws: torch.Tensor,
-    slope: torch.Tensor,
+    gains: torch.Tensor,
     advantage: torch.Tensor,
 ) -> torch.Tensor:
     log_in, log_out, p = functional.logsigmoid(scores), functional.logsigmoid(-scores), scores.sigmoid()
     log_draws = draws * log_in[:, None] + (1 - draws) * log_out[:, None]
-    gain = (slope * p).sum() + (log_draws.sum(0) * advantage).mean()
+    gain = (gains * p).sum() + (log_draws.sum(0) * advantage).mean()
     # The paper maximises the reward of the batch; per point, the scale of the terms does not depend on the batch size.
     loss = -gain / len(scores) if options.baseline == "linear" else -gain
     if options.anchor:

@@ -44,16 +44,18 @@ class Utility:
             return logits.log_softmax(-1).gather(2, own)[..., 0]
         if self.name == "probability":
             return logits.softmax(-1).gather(2, own)[..., 0]
+        if not smooth:
+            top, predicted = logits.max(-1)
+            right = predicted == self.labels[:, None]
+            if self.name == "accuracy":
+                return right.to(logits.dtype)
+            confident = (top - logits.logsumexp(-1)).exp() >= self.threshold
+            return -(confident & ~right).to(logits.dtype)
         others = logits.masked_fill(torch.nn.functional.one_hot(self.labels, classes)[:, None].bool(), float("-inf"))
         if self.name == "accuracy":
-            margin = logits.gather(2, own)[..., 0] - others.amax(-1)
-            return (4 * margin).sigmoid() if smooth else (logits.argmax(-1) == own[..., 0]).to(logits.dtype)
-        probs = logits.softmax(-1)
-        if smooth:
-            wrong = probs.gather(2, others.argmax(-1, keepdim=True))[..., 0]
-            return -(20 * (wrong - self.threshold)).sigmoid()
-        confidence, predicted = probs.max(-1)
-        return -((predicted != own[..., 0]) & (confidence >= self.threshold)).to(logits.dtype)
+            return (4 * (logits.gather(2, own)[..., 0] - others.amax(-1))).sigmoid()
+        wrong = logits.softmax(-1).gather(2, others.argmax(-1, keepdim=True))[..., 0]
+        return -(20 * (wrong - self.threshold)).sigmoid()
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
         """Mean utility of ``M`` predictors: ``(n, M, K)`` logits to ``(M,)``."""
