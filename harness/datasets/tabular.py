@@ -15,6 +15,7 @@ from harness.datasets.operations import SPLITS, draw, duplicates, limit
 from harness.datasets.readers import Table
 from harness.errors import DataError, did_you_mean
 from harness.seeds import derive_seed
+from harness.types import Texts
 
 Split = Literal["train", "test"]
 
@@ -138,12 +139,12 @@ class TabularSource(DatasetSource):
         texts = (self.text,) if isinstance(self.text, str) else self.text
         wanted = [*texts, *((self.text_pair,) if self.text_pair else ()), self.label]
         tables = {split: table for split in SPLITS if (table := self._read(split, wanted)) is not None}
+        for table in tables.values():
+            if not table.column(self.label):
+                raise DataError(f"{table.where} has no rows: the {table.split} split is empty.")
         labels = self._labels(tables["train"])
         notes = self._facts()
         splits = {split: self._examples(table, texts, labels, notes) for split, table in tables.items()}
-        for split, rows in splits.items():
-            if not rows:
-                raise DataError(f"{tables[split].where} has no rows: the {split} split is empty.")
         if self.validation_from is not None:
             self._draw_validation(splits, notes, seed)
         task = Task("", labels.names, self.columns or (*texts[:1], *wanted[len(texts) : -1]), self.description)
@@ -240,6 +241,10 @@ def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -
 
 def _without_duplicates(dataset: Dataset, notes: dict[str, int | float | str]) -> Dataset:
     held_out = {example.texts for split in (dataset.validation, dataset.test) for example in split}
-    kept = list({e.texts: e for e in reversed(dataset.train) if e.texts not in held_out}.values())[::-1]
+    first: dict[Texts, Example] = {}
+    for example in dataset.train:
+        if example.texts not in held_out:
+            first.setdefault(example.texts, example)
+    kept = list(first.values())
     notes["duplicates_removed"] = len(dataset.train) - len(kept)
     return replace(dataset, train=kept)
