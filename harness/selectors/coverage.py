@@ -18,7 +18,7 @@ class Coverage(AdaptiveSelector):
     The utility of the examples Q asked so far is ``sum_x c_x * max_{q in Q} 1[q is an unknown unknown] * sim(x, q)`` over all
     examples x with confidence ``c_x`` (thesis eq. 2.2 and 2.3); an unknown unknown beside one already found adds little.
     Asked next is the example with the highest expected gain: its probability of being an unknown unknown times what it
-    would add. That probability starts at ``1 - c`` and learns from what came of similar examples.
+    would add. That probability starts at ``1 - c`` and learns from what came of examples close by (a kernel of half the width).
 
     ``sim(x, q) = exp(-d^2 / (2 sigma^2))`` with the distance d of the normalised embeddings and half their median distance as
     sigma. Memory: ``n * reference`` float32.
@@ -32,7 +32,7 @@ class Coverage(AdaptiveSelector):
     prior: float = Field(default=1.0, gt=0)
     """How many examples' worth of evidence the starting probability counts for."""
     batch: int = Field(default=8, ge=1)
-    """Examples attacked at a time; within a batch each is assumed to explain what is expected of it."""
+    """Examples attacked at a time; within a batch each is assumed to explain its surroundings."""
 
     def search(self, problem: SelectionProblem, *, seed: int) -> Search:
         """Start with nothing explained."""
@@ -81,7 +81,8 @@ class _Explain:
             best = int(np.where(self._open, gain, -1.0).argmax())
             asked.append(best)
             self._open[best] = False
-            np.maximum(explained, probable[best] * self._similar[best], out=explained, casting="same_kind")
+            # If it is found to be an unknown unknown, it explains its surroundings; if not, they probably hold none either.
+            np.maximum(explained, self._similar[best], out=explained)
         return np.asarray(asked, dtype=np.int64)
 
     def tell(self, indices: IntArray, found: BoolArray) -> None:
@@ -89,7 +90,8 @@ class _Explain:
 
         if not len(indices):
             return
-        near = self._similarity(self._points, self._points[indices])
+        # Only close examples tell of each other: half the width. At the full one, everything unrelated adds up.
+        near = self._similarity(self._points, self._points[indices]) ** 4
         self._evidence += near.sum(axis=1)
         self._hits += near @ np.asarray(found, dtype=np.float32)
         for index in indices[np.asarray(found, dtype=bool)]:
