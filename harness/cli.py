@@ -118,10 +118,8 @@ def validate(suite: SuiteFile, overrides: Overrides = None) -> None:
     from harness.suite import read_suite
 
     checked = read_suite(suite, overrides=overrides or ())
-    typer.echo(
-        f"{suite}: valid. {_count(len(checked.datasets), 'data set')}, {_count(len(checked.arms), 'arm')}, "
-        f"{_count(len(checked.seeds), 'seed')}: {_count(len(checked.datasets) * len(checked.arms) * len(checked.seeds), 'record')}."
-    )
+    sizes = [(len(checked.datasets), "data set"), (len(checked.arms), "arm"), (len(checked.seeds), "seed")]
+    typer.echo(f"{suite}: valid. {', '.join(_count(number, noun) for number, noun in sizes)}.")
 
 
 @app.command()
@@ -168,6 +166,23 @@ def cache(
     from harness.commands.cache import show_cache
 
     show_cache(store, clear=clear, verify=verify)
+
+
+@app.command("new-plugin")
+def new_plugin_command(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="valuator, attack, generator, metric, ...", show_default=False)
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name in suites: my-method.", show_default=False)],
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the package's folder is made.")] = Path(),
+) -> None:
+    """Write a working plugin package: code, entry point, contract test."""
+    from harness.new_plugin import new_plugin
+    from harness.store import explained
+
+    with explained(folder):
+        made = new_plugin(kind, name, folder)
+    typer.echo(f"Made {made}. Next:\n  pip install -e {made}\n  harness plugins {name}\n  pytest {made}")
 
 
 @app.command()

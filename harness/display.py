@@ -182,6 +182,15 @@ def duration(seconds: float) -> str:
 
 
 def noted(notes: dict[str, float | str]) -> str:
-    """Notes of a bar as text."""
-    shown = (f"{value:,.0f}" if isinstance(value, float | int) else value for value in notes.values())
-    return "".join(f", {value} {name.replace('_', ' ')}" for name, value in zip(notes, shown, strict=True) if value)
+    """Notes of a bar as text.
+
+    >>> noted({"loss": 0.6931, "queries": 12000.0, "phase": ""})
+    ', loss 0.693, queries 12,000'
+    """
+
+    def shown(value: float | str) -> str:
+        if isinstance(value, str):
+            return value
+        return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+    return "".join(f", {name.replace('_', ' ')} {shown(value)}" for name, value in notes.items() if value != "")

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.records import ComponentUse
 from harness.seeds import derive_seed
+from harness.stages.assess import Assess
 from harness.stages.attack_test import AttackTest
 from harness.stages.base import Configured, Stage
+from harness.stages.corrupt import Corrupt
 from harness.stages.elicit import Elicit
 from harness.stages.embed import Embed
 from harness.stages.evaluate import Evaluate
@@ -24,6 +26,7 @@ from harness.stages.value import Value
 
 if TYPE_CHECKING:
     from harness.suite import Arm, Suite
+    from harness.suite.model import Valuation
     from harness.suite.slots import Slot
 
 
@@ -53,15 +56,26 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Assessment:
+    """One valuator on one data set under one seed, judged by what its values are worth."""
+
+    dataset: str
+    valuator: str
+    seed: int
+    stage: Assess
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything a suite asks for."""
 
     suite: Suite
     cells: tuple[Cell, ...]
+    assessments: tuple[Assessment, ...] = ()
 
     def targets(self) -> list[Stage]:
         """The stages that have to be there in the end."""
-        return [cell.evaluate for cell in self.cells]
+        return [*(cell.evaluate for cell in self.cells), *(item.stage for item in self.assessments)]
 
     def stages(self) -> list[Stage]:
         """All stages, inputs before those who read them, each once."""
@@ -73,13 +87,22 @@ class Plan:
 
 
 def make_plan(suite: Suite) -> Plan:
-    """The plan of a suite: cells in the order data set, seed, arm."""
+    """The plan of a suite: cells in the order data set, seed, arm; then the assessments of its valuators."""
     cells: list[Cell] = []
+    assessments: list[Assessment] = []
     for dataset in suite.datasets:
         for seed in suite.seeds:
             builder = _Builder(suite, dataset, seed)
             cells.extend(builder.cell(arm) for arm in suite.arms)
-    return Plan(suite, tuple(cells))
+        if suite.valuation is not None:
+            # All seeds value the same problem, that of the first, so that their values can be compared point by point.
+            first = _Builder(suite, dataset, suite.seeds[0])
+            assessments += [
+                Assessment(dataset, valuator, seed, first.assess(valuator, suite.valuation, seed))
+                for valuator in suite.valuators
+                for seed in suite.seeds
+            ]
+    return Plan(suite, tuple(cells), tuple(assessments))
 
 
 class _Builder:
@@ -102,6 +125,28 @@ class _Builder:
 
     def _seed(self, *axes: str) -> int:
         return derive_seed(self.seed, self.dataset, *axes)
+
+    def assess(self, valuator: str, valuation: Valuation, seed: int) -> Assess:
+        """The assessment of a valuator under a seed of its own, on this builder's data."""
+        data = Corrupt(self._title("corrupt"), self.load, valuation.noise, self._seed("noise"))
+        encoder = None
+        if self.slot.embed == "finetuned":  # a classifier that has seen the wrong labels, as a user's would have
+            encoder = FineTune(self._title("fine-tune", "corrupted"), data, self.model, self._seed("fine-tune"))
+        train, validation, test = (
+            Embed(self._title("embed", split), data if encoder else self.load, split, self.model, encoder)
+            for split in ("train", "validation", "test")
+        )
+        steps, largest = valuation.removal.steps, valuation.removal.largest
+        return Assess(
+            f"assess {self.dataset} · {valuator} · seed {seed}",
+            data,
+            train,
+            validation,
+            test,
+            configured(self.suite.valuators[valuator]),
+            tuple(round(largest * step / steps, 6) for step in range(steps + 1)),
+            derive_seed(seed, self.dataset, "value"),
+        )
 
     def embed(self, split: str, extend: Extend | None = None, *, finetuned: bool = False) -> Embed:
         """Embeddings of a split; of synthetic examples when ``extend`` is given."""

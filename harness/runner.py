@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from harness.store import Artifact, Store, explained
 if TYPE_CHECKING:
     from harness.report import Leaderboard
     from harness.suite import Suite
+    from harness.valuation_report import ValuationReport
 
 DEFAULT_OUTPUT = Path("runs")
 DEFAULT_STORE = Path(".harness")
@@ -41,6 +42,7 @@ class Run:
         failures: The stages that failed, if any.
         seconds: Wall time.
         computed: Number of stages that were computed; the others were in the store.
+        valuations: The boards of valuators by data set, when the suite asks for them (``valuation``).
     """
 
     folder: Path
@@ -49,7 +51,7 @@ class Run:
     failures: Sequence[StageError] = ()
     seconds: float = 0.0
     computed: int = 0
-    files: Sequence[Path] = field(default=())
+    valuations: Sequence[ValuationReport] = ()
 
 
 def prepare(suite: Suite) -> Plan:
@@ -135,10 +137,11 @@ def run(
                 continue
             records.append(record)
             everyone.call("record_written", record=record)
-        leaderboard, files = publish(records, folder) if records else (None, [])
+        leaderboard = publish(records, folder) if records else None
+        valuations = assess_valuators(plan, engine, folder, failures)
         seconds = time.perf_counter() - start
         everyone.call("run_finished", run=info, leaderboard=leaderboard, seconds=seconds)
-    return Run(folder, records, leaderboard, tuple(failures.values()), seconds, to_compute, files)
+    return Run(folder, records, leaderboard, tuple(failures.values()), seconds, to_compute, valuations)
 
 
 def write_cell(cell: Cell, evaluated: Artifact, store: Store, folder: Path, suite: Suite) -> RecordFolder:
@@ -230,7 +233,7 @@ def environment() -> Environment:
     )
 
 
-def publish(records: Sequence[RecordFolder], folder: Path) -> tuple[Leaderboard, list[Path]]:
+def publish(records: Sequence[RecordFolder], folder: Path) -> Leaderboard:
     """Write the leaderboard of the records in every format, and the report."""
     from harness.report import build
     from harness.report.html import render
@@ -242,12 +245,36 @@ def publish(records: Sequence[RecordFolder], folder: Path) -> tuple[Leaderboard,
         "leaderboard.json": board.to_json,
         "report.html": lambda: render(records, board, title=records[0].header.suite),
     }
-    files = []
     with explained(folder):
         for name, make in texts.items():
             write_text(folder / name, make())
-            files.append(folder / name)
-    return board, files
+    return board
+
+
+def assess_valuators(
+    plan: Plan, engine: LocalEngine, folder: Path, failures: dict[str, StageError]
+) -> list[ValuationReport]:
+    """Compute the plan's assessments of valuators and write their boards."""
+    from harness.stages.assess import assessed_of
+    from harness.valuation_report import make_report, to_csv, to_json
+
+    found: dict[str, list[Any]] = {}
+    for item in plan.assessments:
+        try:
+            assessed = assessed_of(engine.ensure(item.stage))
+        except StageError as error:
+            failures.setdefault(str(error), error)
+            continue
+        found.setdefault(item.dataset, []).append((item.valuator, item.seed, *assessed))
+    valuation = plan.suite.valuation
+    if valuation is None or not found:
+        return []
+    reports = [make_report(dataset, valuation.noise, items) for dataset, items in found.items()]
+    with explained(folder):
+        write_text(folder / "valuators.md", "\n".join(report.to_markdown() for report in reports))
+        write_text(folder / "valuators.csv", to_csv(reports))
+        write_text(folder / "valuators.json", to_json(reports))
+    return reports
 
 
 def write_text(path: Path, text: str) -> None:

@@ -42,6 +42,8 @@ def run_suite(
             display.stop()
     if result.leaderboard is not None:
         screen.print(result.leaderboard.to_rich())
+    for report in result.valuations:
+        screen.print(report.to_rich(), "")
     if not quiet:
         work = f"{result.computed} stages computed" if result.computed else "nothing to compute"
         notes.print(f"{duration(result.seconds)}, {work}. Results: {result.folder}", markup=False)

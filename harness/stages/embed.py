@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from harness.components.model import Model
 from harness.payload import as_float32, read_arrays, read_examples, write_arrays
 from harness.stages.base import Configured, Context, Stage, given
+from harness.stages.corrupt import Corrupt
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.fine_tune import FineTune
 from harness.stages.load import Load
@@ -23,7 +24,7 @@ class Embed(Stage):
 
     kind: ClassVar[str] = "embed"
 
-    texts: Load | Extend
+    texts: Load | Corrupt | Extend
     split: str
     model: Configured[Model]
     classifier: FineTune | None = None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from harness.components.model import Model
 from harness.payload import read_arrays, read_examples
 from harness.stages.base import Configured, Context, Stage, given
+from harness.stages.corrupt import Corrupt
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.load import Load, task_of
 from harness.stages.value import Value
@@ -24,7 +25,7 @@ class FineTune(Stage):
 
     kind: ClassVar[str] = "fine-tune"
 
-    load: Load
+    load: Load | Corrupt
     model: Configured[Model]
     seed: int
     extend: Extend | None = None

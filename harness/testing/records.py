@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 METRICS = ("accuracy", "confidence", "uu", "ece")
 LABELS = ("negative", "positive")
-RESAMPLES = 50
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ def pretend_record(
     metrics: Sequence[str] = METRICS,
     texts: bool = True,
     baseline: str = "only",
+    resamples: int = 10,
 ) -> RecordFolder:
     """Write the record of a pretended arm, with contributions and replicates as a run writes them."""
     import numpy as np
@@ -134,7 +134,7 @@ def pretend_record(
     others = [key for key in found if key not in contributions]
     drawn: dict[str, list[float]] = {key: [] for key in others}
     clusters = [cluster_id(example.texts) for example in outcome.test]
-    for rows in resample_rows(clusters, count=RESAMPLES if others else 0, seed=0):
+    for rows in resample_rows(clusters, count=resamples if others else 0, seed=0):
         sample = outcome.take(rows)
         again = {name: components[name].score(sample).scalars for name in {found[key][0] for key in others}}
         for key in others:

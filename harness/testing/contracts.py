@@ -1,0 +1,375 @@
+"""The contracts of components as tests to inherit: pytest collects them in the plugin's own test suite.
+
+A subclass sets ``name`` and, where needed, ``options``. What a contract checks is what the runner relies on: results of the
+right shape, finite, the same for the same seed, and no dependence on global random state.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.components import (
+    AttackedTest,
+    AttackStatus,
+    GenerationTask,
+    Outcome,
+    Rejected,
+    SelectionProblem,
+    SyntheticExample,
+    Task,
+    UnknownUnknown,
+    Usage,
+    ValuationProblem,
+)
+from harness.registry import Registry, component
+from harness.testing.classifier import WordClassifier, reviews
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray
+
+
+class ComponentContract:
+    """What holds for components of every kind."""
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    """Name of the component under test, as in a suite."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Options that make it quick enough for a test."""
+
+    def component(self) -> Any:
+        """The component under test."""
+        return component(self.kind, self.name, **self.options)
+
+    def test_it_is_found_through_its_entry_point(self) -> None:
+        """The installed metadata lists it, and it loads."""
+        registry = Registry(allow=None)
+        status = registry.status(registry.find(self.kind, self.name))
+        assert status.state == "ok", status.reason
+        assert status.summary, "the class needs a docstring: its first line is the summary in `harness plugins`"
+
+    def test_unknown_options_are_refused(self) -> None:
+        """A misspelt option is an error, not silence."""
+        import pytest
+
+        from harness.errors import ComponentError
+
+        with pytest.raises(ComponentError, match="no option"):
+            component(self.kind, self.name, **self.options, surely_no_option_is_called_this=1)
+
+    def test_its_identity_is_json(self) -> None:
+        """What decides its results can be hashed."""
+        import json
+
+        assert json.loads(json.dumps(self.component().identity())) == self.component().identity()
+
+
+class ValuatorContract(ComponentContract):
+    """What holds for valuators."""
+
+    kind = "valuator"
+
+    def problem(self, classes: int = 2) -> ValuationProblem:
+        """Three hundred points in eight dimensions, a tenth of them mislabelled."""
+        import numpy as np
+
+        rng = np.random.default_rng(0)
+        centres = rng.normal(size=(classes, 8)) * 2
+        y = rng.integers(0, classes, 360)
+        x = (centres[y] + rng.normal(size=(360, 8))).astype(np.float32)
+        noisy = y[:300].copy()
+        noisy[:30] = (noisy[:30] + 1) % classes
+        return ValuationProblem(x[:300], noisy, x[300:], y[300:], num_classes=classes)
+
+    def test_one_finite_value_per_training_point(self) -> None:
+        """Two classes and three."""
+        import numpy as np
+
+        for classes in (2, 3):
+            values = self.component().value(self.problem(classes), seed=0)
+            assert np.asarray(values).shape == (300,)
+            assert np.isfinite(values).all()
+
+    def test_same_seed_same_bits(self) -> None:
+        """Whatever the state of the global generators."""
+        import numpy as np
+
+        problem = self.problem()
+        np.random.seed(1)  # noqa: NPY002 - the global state is what must not matter
+        random.seed(1)
+        first = self.component().value(problem, seed=3)
+        np.random.seed(2)  # noqa: NPY002
+        random.seed(2)
+        assert np.array_equal(first, self.component().value(problem, seed=3))
+
+    def test_the_problem_is_left_as_it_was(self) -> None:
+        """Inputs are shared between stages."""
+        import numpy as np
+
+        problem = self.problem()
+        before = [array.copy() for array in (problem.x_train, problem.y_train, problem.x_valid, problem.y_valid)]
+        self.component().value(problem, seed=0)
+        after = (problem.x_train, problem.y_train, problem.x_valid, problem.y_valid)
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+class AttackContract(ComponentContract):
+    """What holds for attacks."""
+
+    kind = "attack"
+
+    def victim(self) -> WordClassifier:
+        """The classifier to be attacked."""
+        return WordClassifier.fit(reviews(200))
+
+    def test_one_result_per_example_in_order(self) -> None:
+        """With statuses that agree with the victim."""
+        import numpy as np
+
+        victim, examples = self.victim(), reviews(12, seed=1)
+        results = list(self.component().attack(victim, examples, seed=0))
+        assert [result.original for result in results] == [example.texts for example in examples]
+        for result, example in zip(results, examples, strict=True):
+            again = victim.predict_proba([result.perturbed])[0]
+            assert np.allclose(result.perturbed_probs, again, atol=1e-5)
+            right = int(np.argmax(result.original_probs)) == example.label
+            assert (result.status == AttackStatus.SKIPPED) == (not right) or result.status == AttackStatus.FAILED
+            if result.status == AttackStatus.SUCCEEDED:
+                assert int(again.argmax()) != example.label
+                assert result.perturbed != result.original
+            assert result.queries >= 0
+
+    def test_an_example_does_not_depend_on_the_others(self) -> None:
+        """Example ``i`` is attacked under ``seed + i`` alone."""
+        victim, examples = self.victim(), reviews(6, seed=2)
+        together = list(self.component().attack(victim, examples, seed=10))
+        for i, example in enumerate(examples):
+            (alone,) = self.component().attack(victim, [example], seed=10 + i)
+            assert (alone.perturbed, alone.status, alone.queries) == (
+                together[i].perturbed,
+                together[i].status,
+                together[i].queries,
+            )
+
+    def test_the_callers_random_state_is_left_alone(self) -> None:
+        """Global generators are given back as they were found."""
+        import numpy as np
+
+        before = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr] # noqa: NPY002
+        list(self.component().attack(self.victim(), reviews(3), seed=0))
+        after = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr] # noqa: NPY002
+        assert before == after
+
+    def test_odd_texts(self) -> None:
+        """Empty, one character, no letters, other scripts."""
+        texts = ["", "a", "?!", "film 🙂", "مرحبا film", "  "]
+        examples = [reviews(1)[0].__class__(text, 0) for text in texts]
+        assert len(list(self.component().attack(self.victim(), examples, seed=0))) == len(texts)
+
+
+class GeneratorContract(ComponentContract):
+    """What holds for generators."""
+
+    kind = "generator"
+
+    def task(self, cache: Path | None = None) -> tuple[list[UnknownUnknown], GenerationTask]:
+        """Four unknown unknowns, and what surrounds them."""
+        import numpy as np
+
+        train = reviews(60)
+        classifier = WordClassifier.fit(train)
+        uus = [
+            UnknownUnknown(
+                train[i],
+                train[i].text.replace("wonderful", "wondreful").replace("boring", "borng") + " x",
+                classifier.predict_proba([train[i].texts])[0],
+                np.eye(2, dtype=np.float32)[1 - train[i].label] * 0.8 + 0.1,
+                i,
+            )
+            for i in (3, 8, 15, 22)
+        ]
+        task = Task("reviews", ("negative", "positive"), ("review",), "Is the review of a film negative or positive?")
+        embeddings = classifier.embed([example.texts for example in train])
+        return uus, GenerationTask(task, 2, train, embeddings, classifier.embed, classifier, cache)
+
+    def made(self) -> list[Any]:
+        """What the generator yields for them."""
+        uus, task = self.task()
+        return list(self.component().generate(uus, task, seed=0))
+
+    def test_examples_belong_to_their_unknown_unknowns(self) -> None:
+        """Labels in range, in order, at most as many as asked for."""
+        made = self.made()
+        assert all(isinstance(item, SyntheticExample | Rejected | Usage) for item in made)
+        examples = [item for item in made if isinstance(item, SyntheticExample)]
+        positions = [item.uu for item in examples]
+        assert positions == sorted(positions)
+        assert all(0 <= position < 4 for position in positions)
+        assert all(positions.count(position) <= 2 for position in positions)
+        for item in examples:
+            assert item.example.label in {0, 1}
+            assert item.example.text.strip()
+            assert item.example.text_pair is None
+
+    def test_same_seed_same_examples(self) -> None:
+        """Twice the same."""
+        assert self.made() == self.made()
+
+    def test_nothing_to_generate_from(self) -> None:
+        """No unknown unknown, no example."""
+        _, task = self.task()
+        assert not [i for i in self.component().generate([], task, seed=0) if isinstance(i, SyntheticExample)]
+
+
+class MetricContract(ComponentContract):
+    """What holds for metrics."""
+
+    kind = "metric"
+
+    def outcome(self, n: int = 40) -> Outcome:
+        """An outcome with an attack, embeddings, values and a baseline."""
+        import numpy as np
+
+        rng = np.random.default_rng(0)
+        train, test, validation = reviews(60), reviews(n, seed=1), reviews(20, seed=2)
+        classifier = WordClassifier.fit(train)
+
+        def blurred(examples: list[Any], by: float) -> FloatArray:
+            probs = classifier.predict_proba([example.texts for example in examples]).astype(np.float64)
+            mixed = (1 - by) * probs + by * rng.dirichlet([1, 1], len(examples))
+            return mixed.astype(np.float32)
+
+        clean, after = blurred(test, 0.6), blurred(test, 0.95)
+        labels = np.asarray([example.label for example in test])
+        right, wrong_after = clean.argmax(1) == labels, after.argmax(1) != labels
+        status = np.where(~right, "skipped", np.where(wrong_after, "succeeded", "failed"))
+        attacked = AttackedTest(
+            list(status),
+            [example.texts if s == "skipped" else f"{example.text} x" for example, s in zip(test, status, strict=True)],
+            np.where((status == "skipped")[:, None], clean, after),
+            rng.integers(1, 50, n),
+        )
+        task = Task("reviews", ("negative", "positive"), ("review",))
+        common = {
+            "task": task,
+            "thresholds": (0.65, 0.8, 0.9),
+            "test": test,
+            "validation": validation,
+            "validation_probs": blurred(validation, 0.6),
+            "attacked": attacked,
+            "test_embeddings": classifier.embed([example.texts for example in test]),
+            "train": train,
+            "train_embeddings": classifier.embed([example.texts for example in train]),
+            "validation_embeddings": classifier.embed([example.texts for example in validation]),
+            "values": rng.random(len(train)),
+            "costs": {"seconds": 1.0, "peak_memory_bytes": 1e6},
+        }
+        baseline = Outcome(**common, probs=blurred(test, 0.7))
+        return Outcome(**common, probs=clean, baseline=baseline)
+
+    def test_scores_are_within_their_bounds(self) -> None:
+        """And contributions per example add up to the figure."""
+        import numpy as np
+
+        outcome = self.outcome()
+        scores = self.component().score(outcome)
+        assert scores.scalars
+        for name, score in scores.scalars.items():
+            if np.isnan(score.value):
+                continue
+            assert score.low is None or score.value >= score.low - 1e-9, name
+            assert score.high is None or score.value <= score.high + 1e-9, name
+            assert score.meaning, f"{name} needs a meaning"
+            if score.per_example is not None:
+                contributions = np.asarray(score.per_example, dtype=float)
+                assert contributions.shape == (len(outcome.test),), name
+                folded = np.nansum(contributions) if score.total else np.nanmean(contributions)
+                assert np.isclose(folded, score.value, atol=1e-6), name
+
+    def test_it_is_pure(self) -> None:
+        """The same outcome, the same scores."""
+        import numpy as np
+
+        first, second = (self.component().score(self.outcome()).scalars for _ in range(2))
+        assert list(first) == list(second)
+        assert all(np.isclose(first[n].value, second[n].value, equal_nan=True) for n in first)
+
+    def test_one_example(self) -> None:
+        """The smallest test set there is."""
+        import numpy as np
+
+        self.component().score(self.outcome().take(np.asarray([0])))
+
+
+class SelectorContract(ComponentContract):
+    """What holds for selectors."""
+
+    kind = "selector"
+
+    def problem(self) -> SelectionProblem:
+        """Sixty examples, with everything that is known about them."""
+        import numpy as np
+
+        train = reviews(60)
+        classifier = WordClassifier.fit(train)
+        texts = [example.texts for example in train]
+        values = np.random.default_rng(0).random(len(train))
+        return SelectionProblem(train, classifier.embed(texts), classifier.predict_proba(texts), values)
+
+    def test_distinct_indices_into_the_training_set(self) -> None:
+        """The same ones for the same seed."""
+        import numpy as np
+
+        order = np.asarray(self.component().order(self.problem(), seed=0))
+        assert np.issubdtype(order.dtype, np.integer)
+        assert len(np.unique(order)) == len(order)
+        assert order.min() >= 0
+        assert order.max() < 60
+        assert np.array_equal(order, self.component().order(self.problem(), seed=0))
+
+
+class DatasetContract(ComponentContract):
+    """What holds for data sets."""
+
+    kind = "dataset"
+
+    def test_it_loads_and_passes_the_checks_of_a_run(self) -> None:
+        """Splits that are not empty, labels in range, unique ids, the same for the same seed."""
+        from harness.datasets import check, fingerprint
+
+        dataset = self.component().load(seed=0)
+        check(dataset)
+        assert fingerprint(dataset) == fingerprint(self.component().load(seed=0))
+
+
+class ModelContract(ComponentContract):
+    """What holds for models."""
+
+    kind = "model"
+
+    def test_fine_tune_predict_save_load(self, tmp_path: Path) -> None:
+        """Probabilities that sum to 1, and survive a trip to the disk."""
+        import numpy as np
+
+        model, train = self.component(), reviews(24)
+        texts = [example.texts for example in reviews(6, seed=1)]
+        classifier = model.fine_tune(train, num_labels=2, seed=0, weights=np.ones(24, dtype=np.float32))
+        probs = classifier.predict_proba(texts)
+        assert probs.shape == (6, 2)
+        assert np.allclose(probs.sum(axis=1), 1, atol=1e-5)
+        classifier.save(tmp_path / "classifier")
+        assert np.allclose(model.load(tmp_path / "classifier").predict_proba(texts), probs, atol=1e-6)
+        again = model.fine_tune(train, num_labels=2, seed=0, weights=np.ones(24, dtype=np.float32))
+        assert np.array_equal(again.predict_proba(texts), probs)
+
+    def test_embeddings(self) -> None:
+        """One finite vector per text."""
+        import numpy as np
+
+        embeddings = self.component().embed([example.texts for example in reviews(5)])
+        assert embeddings.ndim == 2
+        assert len(embeddings) == 5
+        assert np.isfinite(embeddings).all()

@@ -1,0 +1,249 @@
+"""Running suites: the six arms, caching, failures, damage, concurrency, and hard kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.components import Valuator
+from harness.hooks import hookimpl
+
+FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
+
+
+def boards(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "harness.cli", *map(str, arguments)]
+
+
+def test_six_arms_then_nothing_left_to_compute(run_tiny: Callable[..., Any]) -> None:
+    first = run_tiny()
+    assert not first.failures
+    assert [record.header.arm for record in first.records] == ["only", "wldv", "ibs", "ibs+wldv", "bliss", "bliss+wldv"]
+    for record in first.records:
+        assert record.verify() == []
+        assert record.header.data.train == 80
+        assert {"accuracy/clean", "uu@0.65/perturbed", "uu@0.65/deployed", "ece/clean"} <= set(record.header.scores)
+    extended = first.records[2].header
+    assert extended.counts["uus"] == extended.counts["synthetic"] == extended.counts["uus_wanted"] == 4
+    before = boards(first.folder)
+    second = run_tiny()
+    assert second.computed == 0
+    assert boards(second.folder) == before
+
+
+def test_arms_share_stages_and_a_new_arm_computes_only_its_own(run_tiny: Callable[..., Any]) -> None:
+    few = run_tiny(("  wldv: {weights: dvrl}\n", ""), ("  bliss+wldv: ", "  extra: "), ("  bliss: ", "  other: "))
+    more = run_tiny(("  bliss+wldv: ", "  extra: "), ("  bliss: ", "  other: "))
+    assert few.computed > 20
+    # values are there already; the new arm is fine-tuned, predicted twice, attacked and evaluated
+    assert more.computed == 5
+
+
+def test_everything_but_time_is_the_same_in_another_store(run_tiny: Callable[..., Any]) -> None:
+    one, two = run_tiny(), run_tiny(output="again", store="other")
+    assert two.computed == one.computed > 0
+    assert boards(one.folder) == boards(two.folder)
+    for left, right in zip(one.records, two.records, strict=True):
+        assert left.header.files == right.header.files
+        assert left.header.artifacts == right.header.artifacts
+
+
+def test_a_damaged_artifact_is_reported_and_computed_again(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
+    first = run_tiny()
+    before = boards(first.folder)
+    artifact = tmp_path / "store" / "artifacts" / "evaluate" / first.records[0].header.artifacts["evaluate"]
+    victim = artifact / "predictions.parquet"
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    victim.write_bytes(content)
+
+    class Watch:
+        damaged: list[str] = []
+
+        @hookimpl
+        def stage_damaged(self, stage: Any) -> None:
+            self.damaged.append(stage.kind)
+
+    second = run_tiny(observers=[Watch()])
+    assert Watch.damaged == ["evaluate"]
+    assert boards(second.folder) == before
+
+
+def test_a_truncated_artifact_is_computed_again(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
+    first = run_tiny()
+    before = boards(first.folder)
+    for manifest in (tmp_path / "store" / "artifacts" / "evaluate").glob("*/artifact.json"):
+        manifest.write_text("{", encoding="utf-8")
+    second = run_tiny()
+    assert second.computed == 6
+    assert boards(second.folder) == before
+
+
+def test_two_runs_at_once_share_the_work_and_agree(suite_file: Callable[..., Path], tmp_path: Path) -> None:
+    suite = suite_file()
+    both = [
+        subprocess.Popen(
+            command("run", suite, "--output", tmp_path / name, "--store", tmp_path / "store"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert boards(tmp_path / "one" / "tiny") == boards(tmp_path / "two" / "tiny")
+    lines = [json.loads(x) for n in ("one", "two") for x in (tmp_path / n / "tiny" / "events.jsonl").read_text().splitlines()]
+    computed = [line["id"] for line in lines if line["event"] == "stage_finished"]
+    assert len(computed) == len(set(computed))
+
+
+@pytest.mark.parametrize("after", [3, 9, 16])
+def test_a_killed_run_goes_on_and_ends_with_the_same_board(
+    run_tiny: Callable[..., Any], suite_file: Callable[..., Path], tmp_path: Path, after: int
+) -> None:
+    undisturbed = boards(run_tiny(output="calm", store="calm-store").folder)
+    suite, events = suite_file(), tmp_path / "runs" / "tiny" / "events.jsonl"
+    arguments = command("run", suite, "--output", tmp_path / "runs", "--store", tmp_path / "killed-store")
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if events.exists() and events.read_text().count('"stage_started"') >= after:
+            break
+        time.sleep(0.01)  # polling another process: there is nothing to wait on
+    assert process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = events.read_text().count('"stage_finished"')
+    again = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert events.read_text().count('"stage_finished"') - finished <= 45 - (after - 1)
+    assert boards(tmp_path / "runs" / "tiny") == undisturbed
+
+
+class Broken(Valuator):
+    """Fails in the way it is told to."""
+
+    api_version = 1
+    how: str = "raise"
+
+    def value(self, problem: Any, *, seed: int) -> Any:
+        import numpy as np
+
+        if self.how == "full disk":
+            with Path("/dev/full").open("w", encoding="utf-8") as stream:
+                stream.write("x" * 100_000)
+        if self.how == "raise":
+            raise RuntimeError("a fault in the plugin")
+        return {"nan": np.full(problem.n_train, np.nan), "short": np.zeros(3), "zero": np.zeros(problem.n_train)}[self.how]
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the class above installable under the name ``broken``."""
+    from importlib.metadata import EntryPoint
+
+    from harness import registry as module
+
+    installed = module.Registry()
+    entry = module.Entry("valuator", "broken", "acme", "1.0", EntryPoint("broken", "acme:Broken", "harness.valuators"))
+    installed._entries = (*installed._entries, entry)
+    installed._loaded[entry] = Broken
+    monkeypatch.setattr(module, "_default", installed)
+
+
+@pytest.mark.parametrize(
+    ("how", "message", "code"),
+    [
+        ("raise", "RuntimeError: a fault in the plugin", 1),
+        ("nan", "returned 80 values of 80 that are NaN or infinite", 1),
+        ("short", "returned an array of shape (3,) for 80 training examples", 1),
+        ("zero", "No training example has a positive data value", 1),
+        ("full disk", "No space left on the disk", 2),
+    ],
+)
+@pytest.mark.usefixtures("broken")
+def test_a_failing_stage_leaves_out_its_arms_only(run_tiny: Callable[..., Any], how: str, message: str, code: int) -> None:
+    from harness.runner import failed
+
+    run = run_tiny(("{use: dvrl, iterations: 20}", f"{{use: broken, how: {how}}}"))
+    assert {"only", "ibs"} <= {record.header.arm for record in run.records}
+    assert len(run.records) < 6
+    assert run.leaderboard is not None
+    assert any(message in str(failure) for failure in run.failures)
+    error = failed(run)
+    assert error is not None
+    assert error.exit_code == code
+    assert "wldv" in str(error) or "value reviews · dvrl" in str(error)
+
+
+def test_a_failing_observer_is_reported_once_and_harms_nothing(run_tiny: Callable[..., Any]) -> None:
+    class Bad:
+        calls = 0
+
+        @hookimpl
+        def stage_started(self) -> None:
+            Bad.calls += 1
+            raise ValueError("tracker is down")
+
+    said: list[str] = []
+    run = run_tiny(observers=[Bad()], complain=said.append)
+    assert len(run.records) == 6
+    assert Bad.calls == 1
+    assert len(said) == 1
+    assert "tracker is down" in said[0]
+
+
+def test_output_that_cannot_be_written_is_refused_before_any_work(
+    run_tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "occupied").write_text("a file", encoding="utf-8")
+    with pytest.raises(harness.errors.StoreError, match="occupied"):
+        run_tiny(output="occupied")
+    with pytest.raises(harness.errors.StoreError, match="occupied"):
+        run_tiny(store="occupied")
+
+
+def test_limits_arms_and_seeds_from_the_command_line(suite_file: Callable[..., Path], tmp_path: Path) -> None:
+    done = subprocess.run(
+        command("run", suite_file(), "--arm", "only", "--seed", 0, "--limit", 16, "--output", tmp_path / "runs", "--store",
+                tmp_path / "store", "--set", "models.bert.epochs=1", "--quiet"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "only" in done.stdout
+    header = json.loads((tmp_path / "runs/tiny/records/reviews/only/seed-0/record.json").read_text())
+    assert header["data"]["train"] == header["data"]["test"] == 16
+    assert header["components"]["model"]["options"]["epochs"] == 1
+
+
+def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
+    run = run_tiny(
+        ("valuators:\n", "valuation: {noise: 0.25}\nvaluators:\n  confidence: confidence\n  random: random\n"),
+        ("seeds: [0]", "seeds: [0, 1]"),
+        *[(f"  {arm}:", f"  x-{arm}:") for arm in ()],
+    )
+    assert not run.failures
+    (report,) = run.valuations
+    board = report.board.set_index("valuator")
+    assert set(board.index) == {"dvrl", "confidence", "random"}
+    assert board.loc["confidence", "auroc"] > 0.8 > board.loc["random", "auroc"]
+    assert board.loc["confidence", "stability"] == pytest.approx(1)
+    assert "confidence" in (run.folder / "valuators.md").read_text()
+    assert set(json.loads((run.folder / "valuators.json").read_text())[0]) == {"dataset", "noise", "board", "agreement", "curves"}
