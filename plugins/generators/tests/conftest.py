@@ -85,7 +85,7 @@ def classifier(reviews) -> BagOfWords:
 
 @pytest.fixture(scope="session")
 def uus(reviews, classifier) -> list[UnknownUnknown]:
-    """Twelve confident errors on misspelt training examples."""
+    """Twelve errors on misspelt training examples, right before."""
     found = (misspell_until_fooled(classifier, example, i) for i, example in enumerate(reviews))
     result = [uu for uu in found if uu is not None][:12]
     assert len(result) == 12

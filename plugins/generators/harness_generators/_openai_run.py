@@ -1,0 +1,169 @@
+"""Running the two-step method against a server: dialogues side by side, results in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
+from harness.errors import HarnessError
+from harness.progress import progress
+from harness.seeds import derive_seed
+from harness_generators._background import stream
+from harness_generators._openai_client import Chat, Unanswered, make_client
+from harness_generators.cache import Answer, AnswerCache, request_key
+from harness_generators.dialogue import Dialogue, Made, Method, Question, without_repetitions
+from harness_generators.pace import Budget, Pace, Purse
+from harness_generators.prompts import Prompts, schema_of
+from harness_generators.replies import Reply
+from harness_generators.texts import as_tuple
+
+if TYPE_CHECKING:
+    from harness_generators.openai_chat import OpenAI
+
+
+def run(
+    options: OpenAI, key: str, uus: Sequence[UnknownUnknown], task: GenerationTask, seed: int
+) -> Iterator[SyntheticExample | Rejected | Usage]:
+    """See :meth:`harness_generators.openai_chat.OpenAI.generate`."""
+    session = Session(options, task, seed)
+    if options.batch:
+        from harness_generators._openai_batch import run_batches
+
+        work = run_batches(session, key, uus)
+    else:
+        work = session.concurrently(key, uus)
+    return without_repetitions(_in_order(stream(work), len(uus)))
+
+
+def _in_order(finished: Iterator[tuple[int, list[Made]]], total: int) -> Iterator[list[Made]]:
+    """Results in the order of their positions, however they finish."""
+    waiting: dict[int, list[Made]] = {}
+    following = 0
+    with progress("unknown unknowns", total=total) as bar:
+        for position, made in finished:
+            waiting[position] = made
+            bar.advance()
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
+
+
+class Session:
+    """What the requests of one call of ``generate`` have in common."""
+
+    def __init__(self, options: OpenAI, task: GenerationTask, seed: int) -> None:
+        self.options, self.task, self.seed = options, task, seed
+        prompts = Prompts(options.prompts)
+        self.method = Method(task.task, prompts, per_uu=task.per_uu, retries=options.retry_invalid)
+        self.schema = schema_of(task.task)
+        folder: Path | None = None if task.cache is None else task.cache / "openai"
+        self.folder = folder
+        self.cache = AnswerCache(folder)
+        self.purse = Purse(Budget(options.max_requests, options.max_total_tokens, options.max_cost))
+
+    def request(self, question: Question) -> dict[str, Any]:
+        """Everything that determines an answer, as JSON: what the request's identity is computed from."""
+        o = self.options
+        return {
+            "server": o.provider or o.base_url,
+            "api": o.api,
+            "model": o.model,
+            "messages": [list(message) for message in question.messages],
+            "temperature": o.temperature,
+            "max_tokens": o.max_tokens,
+            "token_limit_field": o.token_limit_field,
+            "send_seed": o.send_seed,
+            "seed": derive_seed(self.seed, "openai", question.attempt),
+            "extra_body": o.extra_body,
+            "structured": o.structured,
+            "schema": self.schema,
+        }
+
+    def reply(self, answer: Answer, *, cached: bool) -> Reply:
+        """A server's answer as the method takes it, with its price."""
+        prompt, completion = answer.prompt_tokens, answer.completion_tokens
+        usage = Usage(int(not cached), int(cached), prompt, completion, self.options._cost(prompt, completion))
+        refused = bool(answer.refusal) or answer.finish == "content_filter"
+        return Reply(answer.text or answer.refusal, answer.finish == "length", refused, usage)
+
+    def reservation(self, uu: UnknownUnknown) -> Usage:
+        """The most that one dialogue may take."""
+        characters = sum(len(text) for texts in (uu.example.texts, uu.perturbed) for text in as_tuple(texts))
+        return self.options.estimate(1, self.task.task, per_uu=self.task.per_uu, mean_characters=characters / 2)
+
+    def concurrently(self, key: str, uus: Sequence[UnknownUnknown]) -> Callable[[Callable[..., None]], Any]:
+        """Dialogues side by side, up to ``max_concurrency`` at once, begun in order while the budget lasts."""
+
+        async def work(emit: Callable[[tuple[int, list[Made]]], None]) -> None:
+            options = self.options
+            pending: dict[str, asyncio.Future[Answer]] = {}
+            slots = asyncio.Semaphore(options.max_concurrency)
+            async with make_client(options, key) as client:
+                chat = Chat(options, key, client, Pace(options.max_concurrency, options.requests_per_minute))
+
+                async def one(position: int, uu: UnknownUnknown) -> None:
+                    try:
+                        made = await self._talk(self.method.dialogue(position, uu), chat, pending)
+                    except HarnessError as error:
+                        chat.stop(error)
+                        made = []
+                    finally:
+                        slots.release()
+                    await self.purse.settle(position, spent(made))
+                    if made:
+                        emit((position, made))
+
+                # Not a TaskGroup: a fatal error must not cancel requests whose answers are being paid for.
+                tasks: list[asyncio.Task[None]] = []
+                try:
+                    for position, uu in enumerate(uus):
+                        await slots.acquire()
+                        admitted = await self.purse.admit(position, self.reservation(uu))
+                        if chat.stopped or not admitted:
+                            break
+                        tasks.append(asyncio.create_task(one(position, uu)))
+                    await asyncio.gather(*tasks)
+                finally:
+                    for task in tasks:
+                        task.cancel()
+                if chat.stopped:
+                    raise chat.stopped
+                for later in range(len(tasks), len(uus)):
+                    emit((later, [Rejected(later, "exploit", "budget exhausted")]))
+
+        return work
+
+    async def _talk(self, dialogue: Dialogue, chat: Chat, pending: dict[str, asyncio.Future[Answer]]) -> list[Made]:
+        try:
+            question = next(dialogue)
+            while True:
+                question = dialogue.send(await self._answer(question, chat, pending))
+        except StopIteration as end:
+            made: list[Made] = end.value
+            return made
+
+    async def _answer(self, question: Question, chat: Chat, pending: dict[str, asyncio.Future[Answer]]) -> Reply:
+        request = self.request(question)
+        key = request_key(request)
+        if (answer := self.cache.get(key)) is not None:
+            return self.reply(answer, cached=True)
+        if key in pending:  # The same request is on its way for another unknown unknown.
+            await asyncio.wait([pending[key]])
+            return await self._answer(question, chat, pending)
+        pending[key] = asyncio.get_running_loop().create_future()
+        try:
+            answer = await chat.ask(request, key)
+            self.cache.put(key, request, answer)
+            return self.reply(answer, cached=False)
+        except Unanswered as problem:
+            return Reply("", failure=str(problem))
+        finally:
+            pending.pop(key).cancel()
+
+
+def spent(made: Sequence[Made]) -> Usage:
+    """The sum of the usage among a dialogue's results."""
+    return sum((item for item in made if isinstance(item, Usage)), Usage())

@@ -1,0 +1,111 @@
+"""From what a language model wrote to a hypothesis and a sample, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.components import Usage
+from harness_generators.checks import is_refusal
+
+_THINKING = re.compile(r"^\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of a language model.
+
+    Attributes:
+        text: What it wrote.
+        truncated: Whether it ran into the limit of tokens.
+        refused: Whether the server says that the model, or a filter, refused.
+        usage: What it cost.
+        failure: Empty, or why there is no answer (``"request failed"``); then ``text`` may say more.
+    """
+
+    text: str
+    truncated: bool = False
+    refused: bool = False
+    usage: Usage = Usage()  # noqa: RUF009 - frozen
+    failure: str = ""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a reply says.
+
+    Attributes:
+        hypothesis: Empty when there is none.
+        columns: The sample, one text per column; empty when there is none.
+        label: Name of the class that the model gave, as it wrote it.
+        repairs: Kinds of defects that were repaired.
+        reason: Why there is no sample; empty when there is one.
+    """
+
+    hypothesis: str = ""
+    columns: tuple[str, ...] = ()
+    label: str = ""
+    repairs: list[str] = field(default_factory=list)
+    reason: str = ""
+
+
+def read(reply: Reply, keys: Sequence[str]) -> Reading:
+    """Read a reply that should be a JSON object with the given keys (hypothesis, columns, label).
+
+    Repaired: thoughts or prose around the object (``"prose"``), broken JSON (``"malformed"``), a list of several objects,
+    of which the last counts, as in thesis 6.1 (``"several samples"``). Dropped: ``"refusal"``, ``"empty"``,
+    ``"truncated"`` (cut off inside the sample; a hypothesis that was complete is kept), ``"malformed"`` (no object to be
+    found), ``"wrong schema"`` (keys missing or no strings).
+    """
+    if reply.failure:
+        return Reading(reason=reply.failure)
+    if reply.refused:
+        return Reading(reason="refusal")
+    text = _THINKING.sub("", reply.text).strip()
+    if not text:
+        return Reading(reason="truncated" if reply.truncated else "empty")
+    reading = Reading(repairs=[] if text == reply.text.strip() else ["prose"])
+    found = _parse(text, reading.repairs)
+    if found is None:
+        reading.reason = "refusal" if is_refusal(text) else "truncated" if reply.truncated else "malformed"
+        return reading
+    values = [found.get(key) for key in keys]
+    cut = reply.truncated and "malformed" in reading.repairs
+    if isinstance(values[0], str) and not (cut and all(value is None for value in values[1:])):
+        reading.hypothesis = values[0].strip()
+    if cut:
+        reading.reason = "truncated"
+    elif not all(isinstance(value, str) for value in values) or not reading.hypothesis:
+        reading.reason = "wrong schema"
+    else:
+        reading.columns, reading.label = tuple(str(value) for value in values[1:-1]), str(values[-1])
+    return reading
+
+
+def _parse(text: str, repairs: list[str]) -> dict[str, Any] | None:
+    """The JSON object in a text; notes what had to be repaired."""
+    import json_repair
+
+    try:
+        found = json.loads(text)
+    except ValueError:
+        inner = re.search(r"[\[{].*[\]}]|[\[{].*", text, re.DOTALL)
+        if inner is None:
+            return None
+        try:
+            found = json.loads(inner[0])
+            repairs.append("prose")
+        except ValueError:
+            found = json_repair.loads(inner[0])
+            repairs.append("malformed")
+    if isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), list | dict):
+        found = next(iter(found.values()))
+    if isinstance(found, list):
+        objects = [item for item in found if isinstance(item, dict)]
+        if len(objects) > 1:
+            repairs.append("several samples")
+        found = objects[-1] if objects else None
+    return found if isinstance(found, dict) and found else None

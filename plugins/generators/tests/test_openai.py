@@ -1,0 +1,462 @@
+"""The openai generator against a real HTTP server on this machine, with and without faults."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from harness_generators.testing import ChatServer, Faults
+
+import harness
+from harness.components import Rejected, SyntheticExample, Usage
+from harness.errors import ComponentError, HarnessError, InputError
+
+KEY = "sk-test-0123456789abcdef"
+EIGHT = 8
+
+
+def make(server, **options):
+    url = server if isinstance(server, str) else server.base_url
+    return harness.component(
+        "generator", "openai", **{"model": "stand-in", "base_url": url, "api_key_env": "", "timeout": 5, **options}
+    )
+
+
+def generate(server, uus, task, seed=0, **options):
+    return list(make(server, **options).generate(uus, task, seed=seed))
+
+
+def samples(found):
+    return [item for item in found if isinstance(item, SyntheticExample)]
+
+
+def reasons(found):
+    return Counter(item.reason for item in found if isinstance(item, Rejected))
+
+
+def total(found):
+    return sum((item for item in found if isinstance(item, Usage)), Usage())
+
+
+# -- what is asked, and what comes out
+
+
+def test_two_steps_per_unknown_unknown_in_order(uus, make_task):
+    with ChatServer(latency=0.02) as server:
+        found = generate(server, uus, make_task(), max_concurrency=EIGHT)
+    assert [(s.uu, s.role) for s in samples(found)] == [(i, r) for i in range(len(uus)) for r in ("exploit", "explore")]
+    assert all(s.example.label == uus[s.uu].example.label and s.hypothesis for s in samples(found))
+    bodies = [json.loads(call.body) for call in server.calls]
+    assert all(body["response_format"]["json_schema"]["schema"]["required"][0] == "hypothesis" for body in bodies)
+    first = next(s for s in samples(found) if s.role == "exploit")
+    second = [b for b in bodies if first.hypothesis in b["messages"][1]["content"]]
+    assert len(second) == 1
+    assert uus[0].perturbed in second[0]["messages"][1]["content"]
+    assert total(found).requests == 2 * len(uus)
+    assert total(found).prompt_tokens == sum(sum(len(m["content"]) for m in b["messages"]) // 4 for b in bodies)
+
+
+def test_the_result_does_not_depend_on_concurrency_nor_on_streaming(uus, make_task):
+    with ChatServer(latency=0.01) as server:
+        plain = generate(server, uus, make_task(), max_concurrency=1)
+        wide = generate(server, uus, make_task(), max_concurrency=EIGHT)
+    assert plain == wide
+    with ChatServer() as server:
+        streamed = generate(server, uus[:3], make_task(), stream=True)
+        assert len(samples(streamed)) == 6
+        assert total(streamed).completion_tokens > 0
+
+
+def test_the_seed_is_sent_and_changes_the_answers(uus, make_task):
+    with ChatServer() as server:
+        one, two = (samples(generate(server, uus[:2], make_task(), seed=seed)) for seed in (1, 2))
+        assert {s.example.text for s in one}.isdisjoint({s.example.text for s in two})
+        quiet = generate(server, uus[:1], make_task(), send_seed=False, temperature=None, extra_body={"top_k": 5})
+    assert samples(quiet)
+    body = json.loads(server.calls[-1].body)
+    assert "seed" not in body
+    assert "temperature" not in body
+    assert body["top_k"] == 5
+
+
+def test_pairs_and_three_classes(pair_setting):
+    task, uus = pair_setting
+    with ChatServer() as server:
+        found = samples(generate(server, uus, task))
+    assert len(found) == 2
+    assert all(s.example.text_pair and s.example.label == 0 for s in found)
+    schema = json.loads(server.calls[0].body)["response_format"]["json_schema"]["schema"]
+    assert list(schema["properties"]) == ["hypothesis", "label", "premise", "statement"]
+    assert schema["properties"]["label"]["enum"] == ["entailed", "contradicted", "unrelated"]
+
+
+@pytest.mark.parametrize(("per_uu", "roles"), [(1, ["exploit"]), (3, ["exploit", "explore", "explore"])])
+def test_other_numbers_of_samples(uus, make_task, per_uu, roles):
+    with ChatServer() as server:
+        assert [s.role for s in samples(generate(server, uus[:1], make_task(per_uu=per_uu)))] == roles
+
+
+def test_azure_form(uus, make_task, monkeypatch):
+    monkeypatch.setenv("AZURE_KEY", KEY)
+    with ChatServer(key=KEY) as server:
+        generator = make(server.origin, api="azure", api_key_env="AZURE_KEY")
+        generator.preflight()
+        assert len(samples(list(generator.generate(uus[:1], make_task(), seed=0)))) == 2
+
+
+@pytest.mark.parametrize("structured", [("json_schema", "json_object"), ("json_object",), ()])
+def test_servers_without_structured_output_are_asked_in_the_form_they_take(uus, make_task, structured):
+    with ChatServer(structured=structured) as server:
+        assert len(samples(generate(server, uus[:2], make_task(), max_concurrency=1))) == 4
+    refused = [call for call in server.calls if call.fault == "structured"]
+    assert len(refused) == 2 - len(structured)
+
+
+# -- faults
+
+
+def test_passing_faults_cost_nothing_but_time(uus, make_task):
+    script = ["429", "500", "cut", "malformed", "hollow", "drop", "503", "ok", "429", "500"]
+    with ChatServer() as server:
+        clean = samples(generate(server, uus, make_task()))
+    with ChatServer(script) as server:
+        faulty = samples(generate(server, uus, make_task(), max_concurrency=2))
+    assert faulty == clean
+    assert Counter(call.fault for call in server.calls if call.fault != "ok") == Counter(f for f in script if f != "ok")
+
+
+def test_a_cut_stream_is_asked_for_again(uus, make_task):
+    with ChatServer(["stream-cut", "cut"]) as server:
+        found = generate(server, uus[:1], make_task(), stream=True)
+    assert len(samples(found)) == 2
+    assert [call.answered for call in server.calls] == [False, False, True, True]
+
+
+def test_a_slow_answer_runs_into_the_timeout_and_is_asked_for_again(uus, make_task):
+    with ChatServer(["slow"], slow_seconds=1.5) as server:
+        found = generate(server, uus[:1], make_task(), timeout=0.5)
+    assert len(samples(found)) == 2
+    assert len(server.calls) >= 2
+
+
+def test_retry_after_is_honoured_by_all_requests(uus, make_task):
+    with ChatServer(["429"], retry_after=0.6) as server:
+        generate(server, uus[:4], make_task(), max_concurrency=4)
+    complaint = next(call for call in server.calls if call.fault == "429")
+    assert min(call.at for call in server.calls if call.at > complaint.at + 0.1) >= complaint.at + 0.55
+
+
+def test_the_pace_falls_when_the_server_is_crowded(uus, make_task):
+    with ChatServer(max_running=2, latency=0.03, retry_after=0.05) as server:
+        found = generate(server, uus, make_task(), max_concurrency=EIGHT)
+    assert len(samples(found)) == 2 * len(uus)
+    assert sum(call.fault == "429" for call in server.calls) < len(server.answered)
+
+
+def test_no_more_requests_at_once_than_allowed(uus, make_task):
+    with ChatServer(latency=0.05) as server:
+        generate(server, uus, make_task(), max_concurrency=3)
+    assert max(call.running for call in server.calls) == 3
+
+
+def test_requests_per_minute(uus, make_task):
+    with ChatServer() as server:
+        generate(server, uus[:3], make_task(), requests_per_minute=600, max_concurrency=EIGHT)
+    starts = sorted(call.at for call in server.calls)
+    assert starts[-1] - starts[0] >= 0.1 * (len(starts) - 1) - 0.08
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("empty", "empty"), ("refusal", "refusal"), ("truncated", "truncated"), ("wrong-schema", "wrong schema")],
+)
+def test_unusable_answers_are_counted_and_asked_for_again(uus, make_task, fault, reason):
+    with ChatServer([fault]) as server:
+        found = generate(server, uus[:1], make_task())
+    assert len(samples(found)) == 2
+    assert reasons(found) == {reason: 1}
+    seeds = [json.loads(call.body)["seed"] for call in server.calls]
+    assert seeds[0] != seeds[1]
+    with ChatServer([fault, fault]) as server:
+        found = generate(server, uus[:1], make_task())
+    kept_hypothesis = fault == "truncated"
+    assert reasons(found) == ({reason: 2} if kept_hypothesis else {reason: 2, "no hypothesis": 1})
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("broken-json", "malformed"), ("prose", "prose"), ("two", "several samples")]
+)
+def test_repairable_answers_are_repaired_and_marked(uus, make_task, fault, kind):
+    with ChatServer() as server:
+        clean = samples(generate(server, uus[:1], make_task()))
+    with ChatServer([fault, "ok"]) as server:
+        found = generate(server, uus[:1], make_task())
+    first = samples(found)[0]
+    assert first.example.tags == (f"repaired:{kind}",)
+    assert (first.example.text, first.hypothesis) == (clean[0].example.text, clean[0].hypothesis)
+    assert not reasons(found)
+
+
+def test_texts_that_came_before_are_rejected(uus, make_task):
+    fixed = {"hypothesis": "It leans on single words.", "review": "Quite another film entirely.", "label": "negative"}
+    negative = [uu for uu in uus if uu.example.label == 0][:2]
+    with ChatServer(author=lambda body: fixed) as server:
+        found = generate(server, negative, make_task())
+    assert len(samples(found)) == 1
+    assert reasons(found) == {"duplicate": 3}
+
+
+# -- budgets, cache
+
+
+@pytest.mark.parametrize("concurrency", [1, EIGHT])
+def test_a_budget_of_requests_stops_at_the_same_place_whatever_the_timing(uus, make_task, concurrency):
+    with ChatServer(latency=0.01) as server:
+        found = generate(server, uus, make_task(), max_requests=11, max_concurrency=concurrency)
+    # Each may take up to four requests (two steps, one repetition) and takes two.
+    assert [s.uu for s in samples(found)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert reasons(found) == {"budget exhausted": len(uus) - 4}
+    assert len(server.calls) == 8
+
+
+def test_budgets_of_tokens_and_money(uus, make_task):
+    with ChatServer() as server:
+        tokens = generate(server, uus, make_task(), max_total_tokens=8000, max_tokens=200)
+        money = generate(
+            server, uus, make_task(), max_cost=0.02, price_prompt=2.0, price_completion=6.0, max_tokens=200
+        )
+    assert 0 < total(tokens).prompt_tokens + total(tokens).completion_tokens <= 8000
+    assert 0 < total(money).cost <= 0.02
+    used = total(money)
+    assert used.cost == pytest.approx((2.0 * used.prompt_tokens + 6.0 * used.completion_tokens) / 1e6)
+    assert reasons(tokens)["budget exhausted"]
+    assert reasons(money)["budget exhausted"]
+
+
+def test_nothing_is_paid_twice(uus, make_task, tmp_path):
+    task = make_task(cache=tmp_path)
+    with ChatServer() as server:
+        first = generate(server, uus[:3], task)
+        again = generate(server, uus[:4], task)
+    assert len(server.calls) == 8
+    assert samples(again)[:6] == samples(first)
+    assert (total(again).requests, total(again).cached) == (2, 6)
+
+
+def test_an_early_stop_leaves_the_cache_whole(uus, make_task, tmp_path):
+    with ChatServer(latency=0.02) as server:
+        running = make(server, max_concurrency=2).generate(uus, make_task(cache=tmp_path), seed=0)
+        assert any(isinstance(item, SyntheticExample) for item in (next(running), next(running)))
+        running.close()
+        before = len(server.answered)
+        assert before < 2 * len(uus)
+        generate(server, uus, make_task(cache=tmp_path), max_concurrency=2)
+    assert len(server.answered) <= 2 * len(uus) + 2
+
+
+def test_a_damaged_cache_file_is_asked_for_again(uus, make_task, tmp_path):
+    task = make_task(cache=tmp_path)
+    with ChatServer() as server:
+        first = generate(server, uus[:1], task)
+        files = sorted(tmp_path.rglob("*.json"))
+        assert len(files) == 2
+        files[0].write_text(files[0].read_text()[:50])
+        again = generate(server, uus[:1], task)
+    assert samples(again) == samples(first)
+    assert len(server.calls) == 3
+
+
+def test_a_provider_name_keeps_answers_when_the_server_moves(uus, make_task, tmp_path):
+    task = make_task(cache=tmp_path)
+    for expected in (4, 0):
+        with ChatServer() as server:
+            generate(server, uus[:2], task, provider="lab")
+            assert len(server.calls) == expected
+    one, two = (
+        harness.component("generator", "openai", model="m", provider="lab", base_url=u)
+        for u in ("http://a", "http://b")
+    )
+    assert one.identity() == two.identity()
+    assert one.identity() != harness.component("generator", "openai", model="m", base_url="http://a").identity()
+
+
+# -- batches
+
+
+def test_batches_give_the_same_samples_one_batch_per_step(uus, make_task, tmp_path):
+    with ChatServer() as server:
+        plain = samples(generate(server, uus, make_task()))
+    with ChatServer(batch_looks=2) as server:
+        task = make_task(cache=tmp_path)
+        batched = generate(server, uus, task, batch=True, batch_poll=0.01)
+        assert len(server.batches) == 2
+        assert samples(batched) == plain
+        assert total(batched).requests == 2 * len(uus)
+        assert samples(generate(server, uus, task, batch=True)) == plain
+        assert len(server.batches) == 2
+
+
+def test_a_batch_ordered_before_a_crash_is_collected_and_not_ordered_again(uus, make_task, tmp_path):
+    with ChatServer(batch_looks=10**6) as server:
+        task = make_task(cache=tmp_path)
+        server.faults = Faults()
+        running = make(server, batch=True, batch_poll=0.02).generate(uus[:2], task, seed=0)
+        import threading
+
+        stop = threading.Timer(1.0, lambda: setattr(server, "key", "now wrong"))
+        stop.start()
+        with pytest.raises(InputError):
+            list(running)
+        assert len(server.batches) == 1
+        server.key, server.batch_looks = "", 0
+        found = generate(server, uus[:2], task, batch=True, batch_poll=0.01)
+        assert len(samples(found)) == 4
+        assert len(server.batches) == 2  # the second is the second step's
+
+
+def test_failed_entries_of_a_batch_are_counted(uus, make_task):
+    with ChatServer(["500"], batch_looks=0) as server:
+        found = generate(server, uus[:2], make_task(), batch=True, batch_poll=0.01)
+    assert reasons(found) == {"request failed": 1, "no hypothesis": 1}
+    assert len(samples(found)) == 2
+
+
+# -- bad input
+
+
+def test_no_key(monkeypatch):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    with pytest.raises(InputError, match="environment variable MY_KEY is not set"):
+        make("http://127.0.0.1:9/v1", api_key_env="MY_KEY").preflight()
+
+
+def test_a_wrong_key_shows_before_the_run_and_during_it_and_is_not_repeated(uus, make_task, monkeypatch, caplog):
+    monkeypatch.setenv("MY_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    with ChatServer(key="another") as server:
+        generator = make(server, api_key_env="MY_KEY")
+        for action in (generator.preflight, lambda: list(generator.generate(uus, make_task(), seed=0))):
+            with pytest.raises(InputError, match="refuses the key in MY_KEY") as caught:
+                action()
+            assert KEY not in str(caught.value)
+            assert caught.value.__cause__ is None
+    assert KEY not in caplog.text
+
+
+def test_the_key_is_in_no_file_and_no_identity(uus, make_task, monkeypatch, caplog, tmp_path):
+    monkeypatch.setenv("MY_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    with ChatServer(["500"], key=KEY, batch_looks=0) as server:
+        generator = make(server, api_key_env="MY_KEY")
+        found = list(generator.generate(uus[:1], make_task(cache=tmp_path), seed=0))
+        list(make(server, api_key_env="MY_KEY", batch=True).generate(uus[1:2], make_task(cache=tmp_path), seed=0))
+    assert len(samples(found)) == 2
+    assert all(KEY not in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert KEY not in caplog.text + json.dumps(generator.identity()) + repr(generator) + repr(found)
+    assert "MY_KEY" not in json.dumps(generator.identity())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"api_key_env": KEY}, {"base_url": f"https://me:{KEY}@host/v1"}, {"base_url": f"https://host/v1?key={KEY}"}],
+)
+def test_a_key_among_the_options_is_refused_without_showing_it(options):
+    with pytest.raises(ComponentError) as caught:
+        harness.component("generator", "openai", model="m", **options)
+    assert KEY not in str(caught.value)
+    assert "environment variable" in str(caught.value)
+
+
+def test_an_unknown_model(uus, make_task):
+    with ChatServer(models=["stand-in", "other"]) as server:
+        with pytest.raises(InputError, match=r"does not know the model 'stand-on'\. Did you mean 'stand-in'"):
+            make(server, model="stand-on").preflight()
+        with pytest.raises(InputError, match="does not know the model"):
+            generate(server, uus, make_task(), model="stand-on")
+
+
+def test_an_unreachable_host(uus, make_task):
+    with ChatServer() as server:
+        gone = server.base_url
+    with pytest.raises(InputError, match="cannot be reached"):
+        make(gone).preflight()
+    with pytest.raises(HarnessError, match="does not answer: connection failed"):
+        generate(gone, uus, make_task(), max_tries=2)
+
+
+def test_a_wrong_path(uus, make_task):
+    with ChatServer() as server, pytest.raises(InputError, match="end in /v1"):
+        generate(server.origin + "/v2", uus[:1], make_task())
+
+
+def test_a_quota_used_up_keeps_what_was_paid_and_goes_on_later(uus, make_task, tmp_path):
+    task = make_task(cache=tmp_path)
+    with ChatServer(["ok"] * 5 + ["quota"], latency=0.02) as server:
+        with pytest.raises(HarnessError, match="quota is used up"):
+            generate(server, uus, task, max_concurrency=4)
+        paid = len(server.answered)
+        assert paid >= 5
+        generate(server, uus, task)
+        assert len(server.answered) == 2 * len(uus)
+
+
+def test_a_server_that_dies_is_an_error_and_what_was_paid_stays(uus, make_task, tmp_path):
+    with (
+        ChatServer(Faults(["ok"] * 4, rate=1.0, kinds=["500"])) as server,
+        pytest.raises(HarnessError, match="HTTP 500"),
+    ):
+        generate(server, uus, make_task(cache=tmp_path), max_tries=2, max_concurrency=2)
+    assert len(list(tmp_path.rglob("*.json"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        ({"exploit": "Look at {{ orignal }}"}, "unknown variable 'orignal'. Did you mean 'original'?"),
+        ({"explore": "{% if label %}"}, "is no Jinja template"),
+        ({"system": "{{ task.nmae }}"}, "cannot be rendered"),
+        ({"system": "{{ ''.__class__.__mro__ }}"}, "cannot be rendered"),
+        ({"system": "missing.j2"}, "cannot be read from missing.j2"),
+        ({"exploits": "x"}, "exploits"),
+    ],
+)
+def test_bad_templates(prompts, message):
+    with pytest.raises(ComponentError, match="(?s)" + message.replace("?", r"\?").replace("(", r"\(")):
+        harness.component("generator", "openai", model="m", prompts=prompts)
+
+
+def test_own_templates_are_used_and_versioned(uus, make_task, tmp_path):
+    path = tmp_path / "explore.j2"
+    path.write_text(
+        "And if not {{ hypotheses[-1] }}? The classifier reads this correctly as {{ label }}:\n{{ original }}"
+    )
+    with ChatServer() as server:
+        generator = make(server, prompts={"explore": str(path)})
+        assert len(samples(list(generator.generate(uus[:1], make_task(), seed=0)))) == 2
+    assert any("And if not" in call.body for call in server.calls)
+    before = generator.identity()["prompts"]
+    path.write_text("Changed. {{ label }}")
+    assert generator.identity()["prompts"] != before
+
+
+def test_the_estimate_is_an_upper_bound_of_what_is_used(uus, make_task):
+    task = make_task()
+    with ChatServer() as server:
+        generator = make(server, price_prompt=1.0, price_completion=2.0)
+        used = total(list(generator.generate(uus, task, seed=0)))
+    mean = sum(len(uu.example.text) for uu in uus) / len(uus)
+    bound = generator.estimate(len(uus), task.task, per_uu=2, mean_characters=mean)
+    assert used.requests <= bound.requests
+    assert used.prompt_tokens <= bound.prompt_tokens
+    assert used.completion_tokens <= bound.completion_tokens
+    assert 0 < used.cost <= bound.cost
+
+
+def test_texts_that_look_like_templates_are_data(uus, make_task):
+    odd = replace(uus[0], perturbed="{{ 7 * 7 }} {% raise %}")
+    with ChatServer() as server:
+        generate(server, [odd], make_task())
+    assert "{{ 7 * 7 }}" in json.loads(server.calls[0].body)["messages"][1]["content"]
