@@ -193,6 +193,17 @@ def version() -> None:
     typer.echo(f"bliss-harness {__version__}")
 
 
+def _mount_leaderboard() -> None:
+    """``leaderboard`` and ``compare`` keep their options beside what they do; nothing heavy is imported with them."""
+    from harness.report.commands import compare, leaderboard_app
+
+    app.add_typer(leaderboard_app, name="leaderboard")
+    app.command()(compare)
+
+
+_mount_leaderboard()
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
