@@ -152,7 +152,8 @@ class Registry:
             known = self.names(kind)
             elsewhere = sorted({entry.kind for entry in self._entries if entry.name == bare})
             if elsewhere:
-                extra = f"{bare!r} is a {elsewhere[0]}, not a {kind}. {did_you_mean(bare, known)}"
+                article = "an" if elsewhere[0] == "attack" else "a"
+                extra = f"{bare!r} is {article} {elsewhere[0]}. {did_you_mean(bare, known)}"
             elif distribution:
                 extra = did_you_mean(name, [entry.key for entry in self.entries(kind)])
             else:

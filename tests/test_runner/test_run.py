@@ -72,14 +72,16 @@ def test_a_damaged_artifact_is_reported_and_computed_again(run_tiny: Callable[..
     victim.write_bytes(content)
 
     class Watch:
-        damaged: list[str] = []
+        def __init__(self) -> None:
+            self.damaged: list[str] = []
 
         @hookimpl
         def stage_damaged(self, stage: Any) -> None:
             self.damaged.append(stage.kind)
 
-    second = run_tiny(observers=[Watch()])
-    assert Watch.damaged == ["evaluate"]
+    watch = Watch()
+    second = run_tiny(observers=[watch])
+    assert watch.damaged == ["evaluate"]
     assert boards(second.folder) == before
 
 
@@ -107,7 +109,9 @@ def test_two_runs_at_once_share_the_work_and_agree(suite_file: Callable[..., Pat
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert boards(tmp_path / "one" / "tiny") == boards(tmp_path / "two" / "tiny")
-    lines = [json.loads(x) for n in ("one", "two") for x in (tmp_path / n / "tiny" / "events.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(x) for n in ("one", "two") for x in (tmp_path / n / "tiny" / "events.jsonl").read_text().splitlines()
+    ]
     computed = [line["id"] for line in lines if line["event"] == "stage_finished"]
     assert len(computed) == len(set(computed))
 
@@ -129,7 +133,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_board(
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     finished = events.read_text().count('"stage_finished"')
-    again = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    again = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
     assert again.returncode == 0, again.stderr
     assert events.read_text().count('"stage_finished"') - finished <= 45 - (after - 1)
     assert boards(tmp_path / "runs" / "tiny") == undisturbed
@@ -149,7 +153,9 @@ class Broken(Valuator):
                 stream.write("x" * 100_000)
         if self.how == "raise":
             raise RuntimeError("a fault in the plugin")
-        return {"nan": np.full(problem.n_train, np.nan), "short": np.zeros(3), "zero": np.zeros(problem.n_train)}[self.how]
+        return {"nan": np.full(problem.n_train, np.nan), "short": np.zeros(3), "zero": np.zeros(problem.n_train)}[
+            self.how
+        ]
 
 
 @pytest.fixture
@@ -177,7 +183,9 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("broken")
-def test_a_failing_stage_leaves_out_its_arms_only(run_tiny: Callable[..., Any], how: str, message: str, code: int) -> None:
+def test_a_failing_stage_leaves_out_its_arms_only(
+    run_tiny: Callable[..., Any], how: str, message: str, code: int
+) -> None:
     from harness.runner import failed
 
     run = run_tiny(("{use: dvrl, iterations: 20}", f"{{use: broken, how: {how}}}"))
@@ -208,9 +216,7 @@ def test_a_failing_observer_is_reported_once_and_harms_nothing(run_tiny: Callabl
     assert "tracker is down" in said[0]
 
 
-def test_output_that_cannot_be_written_is_refused_before_any_work(
-    run_tiny: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_output_that_cannot_be_written_is_refused_before_any_work(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "occupied").write_text("a file", encoding="utf-8")
     with pytest.raises(harness.errors.StoreError, match="occupied"):
         run_tiny(output="occupied")
@@ -225,6 +231,7 @@ def test_limits_arms_and_seeds_from_the_command_line(suite_file: Callable[..., P
         capture_output=True,
         text=True,
         timeout=300,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "only" in done.stdout
@@ -237,7 +244,6 @@ def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
     run = run_tiny(
         ("valuators:\n", "valuation: {noise: 0.25}\nvaluators:\n  confidence: confidence\n  random: random\n"),
         ("seeds: [0]", "seeds: [0, 1]"),
-        *[(f"  {arm}:", f"  x-{arm}:") for arm in ()],
     )
     assert not run.failures
     (report,) = run.valuations
@@ -246,4 +252,10 @@ def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
     assert board.loc["confidence", "auroc"] > 0.8 > board.loc["random", "auroc"]
     assert board.loc["confidence", "stability"] == pytest.approx(1)
     assert "confidence" in (run.folder / "valuators.md").read_text()
-    assert set(json.loads((run.folder / "valuators.json").read_text())[0]) == {"dataset", "noise", "board", "agreement", "curves"}
+    assert set(json.loads((run.folder / "valuators.json").read_text())[0]) == {
+        "dataset",
+        "noise",
+        "board",
+        "agreement",
+        "curves",
+    }
