@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 API_VERSION = 1
 """The version of the plugin contracts in this package. It changes when an existing plugin would have to change."""
@@ -54,3 +54,13 @@ class Component(BaseModel):
         of a checkpoint) overrides this and adds a digest of it.
         """
         return self.model_dump(mode="json", exclude=set(self.neutral))
+
+    @model_serializer(mode="wrap")
+    def _sets_in_order(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Sets as sorted lists in JSON: their own order differs from process to process, and identities must not."""
+        data: dict[str, Any] = handler(self)
+        if info.mode_is_json():
+            for name in data.keys() & type(self).model_fields.keys():
+                if isinstance(getattr(self, name), set | frozenset):
+                    data[name] = sorted(data[name], key=repr)
+        return data

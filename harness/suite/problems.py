@@ -245,52 +245,66 @@ _TYPES = {
 }
 
 
+_BOUNDS = {
+    "greater_than": ("gt", "a number above"),
+    "greater_than_equal": ("ge", "a number of at least"),
+    "less_than": ("lt", "a number below"),
+    "less_than_equal": ("le", "a number of at most"),
+    "multiple_of": ("multiple_of", "a multiple of"),
+}
+_SIZES = {
+    "too_short": ("min_length", "at least", "entries"),
+    "too_long": ("max_length", "at most", "entries"),
+    "string_too_short": ("min_length", "at least", "characters"),
+    "string_too_long": ("max_length", "at most", "characters"),
+}
+
+
 def _clause(problem: Any) -> str:
     """One pydantic problem in words: what was expected, and what came."""
-    kind: str = problem["type"]
-    ctx: dict[str, Any] = problem.get("ctx") or {}
-    value = problem.get("input")
-    stem = kind.removesuffix("_type").removesuffix("_parsing")
-    wanted = None
-    if kind in {"int_type", "int_parsing", "int_from_float"}:
-        wanted = "a whole number"
-    elif kind.endswith(("_type", "_parsing")) or kind == "none_required":
-        wanted = _TYPES.get(stem)
-    elif kind in {"literal_error", "enum"}:
-        options = [
-            option.strip("'") for option in re.findall(r"'[^']*'|[^\s,]+", str(ctx["expected"])) if option != "or"
-        ]
-        wanted = f"{'one of ' if len(options) > 1 else ''}{', '.join(options)}"
-        if isinstance(value, str) and (close := nearest(value, options, limit=1)):
-            return f"expected {wanted}, got {shown(value)}. Did you mean {close[0]!r}?"
-    elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of"}:
-        (bound,) = (ctx[name] for name in ("gt", "ge", "lt", "le", "multiple_of") if name in ctx)
-        words = {
-            "greater_than": "a number above",
-            "greater_than_equal": "a number of at least",
-            "less_than": "a number below",
-            "less_than_equal": "a number of at most",
-            "multiple_of": "a multiple of",
-        }[kind]
-        wanted = f"{words} {bound:g}" if isinstance(bound, float) else f"{words} {bound}"
-    elif kind in {"too_short", "too_long", "string_too_short", "string_too_long"}:
-        least = ctx.get("min_length", ctx.get("max_length"))
-        side = "at least" if "min_length" in ctx else "at most"
-        unit = "characters" if kind.startswith("string") else "entries"
-        wanted = f"{side} {least} {unit if least != 1 else unit.replace('entries', 'entry').removesuffix('s')}"
-    elif kind == "string_pattern_mismatch":
-        wanted = f"text of the form {ctx['pattern']}"
-    if wanted is None:
-        message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").strip()
-        message = (
-            message.replace("Input should be", "expected", 1) if message.startswith("Input should be") else message
-        )
-        return message if message.endswith((".", "?", "!")) else f"{message}, got {shown(value)}."
-    return f"expected {wanted}, got {shown(value)}.{_advice(wanted, value)}"
+    value, kind, ctx = problem.get("input"), problem["type"], problem.get("ctx") or {}
+    try:
+        wanted = _wanted(kind, ctx)
+    except KeyError:  # a plugin's own error that takes the name of one of pydantic's
+        wanted = None
+    if wanted is not None:
+        options = _options(ctx["expected"]) if kind in {"literal_error", "enum"} else []
+        close = nearest(value, options, limit=1) if isinstance(value, str) else []
+        advice = f" Did you mean {close[0]!r}?" if close else _advice(wanted, value)
+        return f"expected {wanted}, got {shown(value)}.{advice}"
+    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").strip()
+    if message.startswith("Input should be"):
+        message = message.replace("Input should be", "expected", 1)
+    return message if message.endswith((".", "?", "!")) else f"{message}, got {shown(value)}."
+
+
+def _wanted(kind: str, ctx: dict[str, Any]) -> str | None:
+    """What a type of pydantic error says was expected; ``None`` if only its message says it."""
+    if kind in {"literal_error", "enum"}:
+        options = _options(ctx["expected"])
+        return f"{'one of ' if len(options) > 1 else ''}{', '.join(options)}"
+    if kind in _BOUNDS:
+        name, words = _BOUNDS[kind]
+        bound = ctx[name]
+        return f"{words} {bound:g}" if isinstance(bound, float) else f"{words} {bound}"
+    if kind in _SIZES:
+        name, side, unit = _SIZES[kind]
+        singular = {"entries": "entry", "characters": "character"}[unit]
+        return f"{side} {ctx[name]} {singular if ctx[name] == 1 else unit}"
+    if kind == "string_pattern_mismatch":
+        return f"text of the form {ctx['pattern']}"
+    if kind == "int_from_float":
+        return _TYPES["int"]
+    return _TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
+
+
+def _options(expected: str) -> list[str]:
+    """The options in pydantic's list of them: ``'a', 'b' or 'c'``."""
+    return [option.strip("'") for option in re.findall(r"'[^']*'|[^\s,]+", expected) if option != "or"]
 
 
 def _advice(wanted: str, value: Any) -> str:
-    """What most likely went wrong when text came where another type was wanted."""
+    """What most likely went wrong, and what to write instead."""
     if not isinstance(value, str):
         if wanted == "a mapping" and value is None:
             return " Write {} to take all defaults."

