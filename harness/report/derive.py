@@ -12,7 +12,7 @@ from harness.report.baselines import Baselines, add_reported
 from harness.report.cells import Group, groups
 from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
 from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
-from harness.statistics.intervals import LEVEL, NOWHERE, Estimate, Interval, estimate
+from harness.statistics.intervals import LEVEL, estimate
 from harness.statistics.samples import figure, replicate
 
 if TYPE_CHECKING:
@@ -119,9 +119,8 @@ def _number(value: float) -> float | None:
 
 def difference(found: Contrast, adjusted: float | None = None) -> Difference:
     """A contrast as the leaderboard keeps it."""
-    error: Estimate = found.estimate
-    # Where both arms did the same on every example there is no error to speak of, and nothing to detect.
-    interval: Interval = error.interval() if error.error > 0 else NOWHERE
+    error = found.estimate
+    interval = error.interval()
     return Difference(
         value=error.value,
         low=_number(interval.low),

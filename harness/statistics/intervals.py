@@ -7,9 +7,10 @@ one seed is that of its cluster bootstrap. Over several seeds the figure is the 
     error² = shared + max(between, own - shared) / S
 
 ``own`` is the bootstrap variance of one seed's figure, ``shared`` the bootstrap covariance of two seeds' figures (they are
-tested on the same examples), ``between`` the variance of the S figures. With few seeds the normal quantile is too small;
-Student's is taken, with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946). The percentiles of a plain
-two-level bootstrap of two or three seeds would promise far more than they keep; ``docs/statistics.md`` has the figures.
+tested on the same examples), ``between`` the variance of the S figures. ``between`` is known from few seeds only, so its part
+counts by Student's quantile with S - 1 degrees of freedom, as in the confidence limits of Graybill and Wang (JASA 75, 1980):
+reach² = t² · error² summed over the two parts. The percentiles of a plain two-level bootstrap of two or three seeds would
+promise far more than they keep; ``docs/statistics.md`` has the figures.
 """
 
 from __future__ import annotations
@@ -53,43 +54,67 @@ class Estimate:
 
     Attributes:
         value: The figure: the mean over seeds.
-        error: Standard error; ``nan`` where it cannot be told (a single example, a figure without resamples).
-        freedom: Degrees of freedom of the error.
+        examples: Standard error that comes from the choice of examples; ``nan`` where it cannot be told (a single example, a
+            figure without resamples).
+        seeds: Standard error that comes from the choice of seeds, beyond that.
+        examples_freedom: Degrees of freedom of ``examples``: independent examples less one.
+        seeds_freedom: Degrees of freedom of ``seeds``: seeds less one.
     """
 
     value: float
-    error: float
-    freedom: float
+    examples: float
+    seeds: float = 0.0
+    examples_freedom: float = math.inf
+    seeds_freedom: float = 1.0
 
-    def interval(self, level: float = LEVEL) -> Interval:
-        """The symmetric interval by Student's t."""
+    @property
+    def error(self) -> float:
+        """Standard error."""
+        return math.hypot(self.examples, self.seeds)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an error to speak of."""
+        return math.isfinite(self.error) and self.error > 0
+
+    def reach(self, quantile: float) -> float:
+        """How far from the true figure this one lies at that quantile of their difference (0.5 to 1)."""
         from scipy import stats
 
-        if not (math.isfinite(self.error) and self.freedom > 0):
+        parts = [float(stats.t.ppf(quantile, self.examples_freedom)) * self.examples]
+        if self.seeds > 0:
+            parts.append(float(stats.t.ppf(quantile, self.seeds_freedom)) * self.seeds)
+        return math.hypot(*parts)
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """The symmetric interval."""
+        if not self.known:
             return NOWHERE
-        reach = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
+        reach = self.reach(0.5 + level / 2)
         return Interval(self.value - reach, self.value + reach)
 
     def p_value(self, null: float = 0.0) -> float:
         """Two-sided p-value of the hypothesis that the true figure is ``null``; consistent with :meth:`interval`."""
-        from scipy import stats
+        from scipy import optimize, stats
 
-        if self.value == null:
+        distance = abs(self.value - null)
+        if distance == 0:
             return 1.0
-        if not (math.isfinite(self.error) and self.error > 0 and self.freedom > 0):
+        if not self.known:
             return math.nan
-        return float(2 * stats.t.sf(abs(self.value - null) / self.error, self.freedom))
+        if self.seeds == 0:
+            return float(2 * stats.t.sf(distance / self.examples, self.examples_freedom))
+        smallest = 1e-12  # beyond it quantiles are not exact any more
+        if self.reach(1 - smallest / 2) <= distance:
+            return smallest
+        return float(optimize.brentq(lambda p: self.reach(1 - p / 2) - distance, smallest, 1.0, xtol=1e-13))
 
     def detectable(self, *, alpha: float = 1 - LEVEL, power: float = 0.8) -> float:
         """The smallest true difference from zero that a test with this error would find with probability ``power``.
 
         Bloom's multiple of the standard error (Evaluation Review 19, 1995); ``nan`` without an error.
         """
-        from scipy import stats
-
-        if not (math.isfinite(self.error) and self.error > 0 and self.freedom > 0):
-            return math.nan
-        return float(stats.t.ppf(1 - alpha / 2, self.freedom) + stats.t.ppf(power, self.freedom)) * self.error
+        return self.reach(1 - alpha / 2) + self.reach(power) if self.known else math.nan
 
 
 def estimate(values: FloatArray, replicates: FloatArray | None, clusters: int) -> Estimate:
@@ -110,21 +135,22 @@ def estimate(values: FloatArray, replicates: FloatArray | None, clusters: int) -
     value = float(np.mean(values))
     between = float(np.var(values, ddof=1)) if seeds > 1 else 0.0
     if replicates is None:
-        error = math.sqrt(between / seeds) if seeds > 1 else math.nan
-        return Estimate(value, error, seeds - 1)
+        if seeds == 1:
+            return Estimate(value, math.nan)
+        return Estimate(value, 0.0, math.sqrt(between / seeds), seeds_freedom=seeds - 1)
     usable = replicates[np.isfinite(replicates).all(axis=1)]
     if clusters < 2 or len(usable) < 2:
-        return Estimate(value, math.nan, 0)
+        return Estimate(value, math.nan)
     covariance = np.cov(usable, rowvar=False).reshape(seeds, seeds)
+    freedom = clusters - 1
     if seeds == 1:
-        return Estimate(value, math.sqrt(covariance[0, 0]), clusters - 1)
+        return Estimate(value, math.sqrt(covariance[0, 0]), examples_freedom=freedom)
     own = float(np.trace(covariance)) / seeds
     shared = max(0.0, (float(covariance.sum()) - own * seeds) / (seeds * (seeds - 1)))
-    variance = shared + max(between, own - shared) / seeds
-    freedom = float(clusters - 1)
-    if between > own - shared and variance > 0:
-        freedom = variance**2 / ((between / seeds) ** 2 / (seeds - 1) + shared**2 / (clusters - 1))
-    return Estimate(value, math.sqrt(variance), freedom)
+    alone = max(0.0, own - shared)
+    if between <= alone:
+        return Estimate(value, math.sqrt(shared + alone / seeds), examples_freedom=freedom)
+    return Estimate(value, math.sqrt(shared), math.sqrt(between / seeds), freedom, seeds - 1)
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
@@ -158,9 +184,8 @@ def rate_interval(rate: Estimate, trials: float, level: float = LEVEL) -> Interv
     spread = rate.value * (1 - rate.value)
     if spread <= 0:
         return wilson(rate.value * trials, trials, level)
-    if not (math.isfinite(rate.error) and rate.error > 0 and rate.freedom > 0):
+    if not rate.known:
         return NOWHERE
     quantile = 0.5 + level / 2
-    shrink = (float(stats.norm.ppf(quantile)) / float(stats.t.ppf(quantile, rate.freedom))) ** 2
-    effective = spread / rate.error**2 * shrink
+    effective = spread / (rate.reach(quantile) / float(stats.norm.ppf(quantile))) ** 2
     return wilson(rate.value * effective, effective, level)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.statistics.intervals import NOWHERE, Estimate, Interval, estimate, rate_interval, wilson
@@ -131,5 +131,5 @@ def figure(samples: Sequence[Sample], replicates: FloatArray) -> tuple[Estimate,
     factor = float(np.mean(sizes)) if samples[0].total else 1.0
     if len(samples) == 1 and independent == sizes[0]:
         return found, wilson(found.value / factor * independent, independent).scale(factor)
-    rate = Estimate(found.value / factor, found.error / factor, found.freedom)
+    rate = replace(found, value=found.value / factor, examples=found.examples / factor, seeds=found.seeds / factor)
     return found, rate_interval(rate, independent).scale(factor)
