@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.registry import Registry
 from harness.suite import Suite, SuiteError, parse_suite
@@ -215,3 +217,40 @@ def test_all_overrides_are_checked(toys: Registry) -> None:
         "--set models.m.epochs=0",
         "--set seeds=[0, 0]",
     }
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    path=st.lists(
+        st.sampled_from(
+            [
+                "models",
+                "m",
+                "metrics",
+                "[0]",
+                "[9]",
+                "arms",
+                "bliss",
+                "select",
+                "use",
+                "seeds",
+                "attack",
+                '"a.b"',
+                "",
+                "x",
+            ]
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    value=st.sampled_from(["3", "", "null", "[1, 2]", "{a: 1}", "toy-swap", "{use: toy-swap}", "*a", "'", "on"])
+    | st.text(max_size=4),
+)
+def test_no_override_whatever_raises_anything_but_a_suite_error(path: list[str], value: str, toys: Registry) -> None:
+    override = ".".join(path).replace(".[", "[") + "=" + value
+    try:
+        suite = parse_suite(FULL, registry=toys, overrides=[override])
+    except SuiteError as error:
+        assert str(error).startswith(("--set ", "<suite>"))
+    else:
+        assert isinstance(suite, Suite)
