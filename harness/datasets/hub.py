@@ -168,6 +168,9 @@ class HubSource:
                     hint=f'Unset HF_HUB_OFFLINE, or run `python -c "import datasets; datasets.load_dataset({arguments})"` '
                     f"where there is a network and copy the cache, {elsewhere}",
                 ) from error
+            if type(error).__name__ == "DatasetGenerationError":  # not imported: that would import all of the library
+                cause = error.__cause__ or error
+                raise DataError(f"The data set {self._shown} cannot be read: {_first(cause)}") from error
             raise InputError(
                 f"The data set {self._shown} cannot be had from the hub: {type(error).__name__}: {_first(error)}",
                 hint=f"Check the network (or HF_ENDPOINT, HTTPS_PROXY), {elsewhere}",
@@ -193,7 +196,7 @@ def quiet() -> Iterator[None]:
     bars = datasets.utils.are_progress_bars_disabled()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        datasets.logging.set_verbosity_error()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what fails is said by the exception
         datasets.disable_progress_bars()
         try:
             yield
@@ -203,5 +206,5 @@ def quiet() -> Iterator[None]:
                 datasets.enable_progress_bars()
 
 
-def _first(error: Exception) -> str:
+def _first(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0]

@@ -20,7 +20,7 @@ class HuggingFace(TabularSource):
 
     api_version: ClassVar[int] = 1
 
-    name: str = Field(min_length=1)
+    path: str = Field(min_length=1)
     """Name on the hub (`nyu-mll/glue`), or a local folder: one that `save_to_disk` wrote, or one of data files."""
     config: str | None = None
     """Configuration, where the data set has several (`mrpc`)."""
@@ -41,7 +41,7 @@ class HuggingFace(TabularSource):
 
     @property
     def _source(self) -> HubSource:
-        return HubSource(self.name, self.config, self.revision)
+        return HubSource(self.path, self.config, self.revision)
 
     def preflight(self) -> None:
         """Check that the library is installed, and that the data set is here or can be fetched."""
@@ -51,7 +51,7 @@ class HuggingFace(TabularSource):
         """The options, with the data set named by its commit on the hub, or by a digest of the local files."""
         options = super().identity()
         del options["revision"]
-        return options | {"name": self._source.identity()}
+        return options | {"path": self._source.identity()}
 
     def _read(self, split: str, columns: Sequence[str]) -> Table | None:
         name = {"train": self.train, "validation": self.validation, "test": self.test}[split]

@@ -86,7 +86,7 @@ class Imdb(ThesisDataset):
         return Files(folder=folder, train="imdb/train.parquet", test="imdb/test.parquet", **common)
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
-        return HuggingFace(name="stanfordnlp/imdb", **common)
+        return HuggingFace(path="stanfordnlp/imdb", **common)
 
 
 class Mrpc(ThesisDataset):
@@ -108,7 +108,7 @@ class Mrpc(ThesisDataset):
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
         return HuggingFace(
-            name="nyu-mll/glue",
+            path="nyu-mll/glue",
             config="mrpc",
             validation="validation",
             text="sentence1",
@@ -146,7 +146,7 @@ class Qnli(ThesisDataset):
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
         return HuggingFace(
-            name="nyu-mll/glue", config="qnli", test="validation", text="question", text_pair="sentence", **common
+            path="nyu-mll/glue", config="qnli", test="validation", text="question", text_pair="sentence", **common
         )
 
 
