@@ -123,9 +123,11 @@ class HubSource:
 
     def _cached(self) -> str | None:
         """The commit of the copy that the library prepared last, if there is one."""
-        import datasets
+        from huggingface_hub.constants import HF_HOME
 
-        cache = Path(datasets.config.HF_DATASETS_CACHE) / self.name.replace("/", "___")
+        # What `datasets.config` says, without the seconds that importing it takes.
+        home = Path(os.environ.get("HF_DATASETS_CACHE") or Path(HF_HOME) / "datasets").expanduser()
+        cache = home / self.name.replace("/", "___")
         prepared = [info.parent for info in cache.glob(f"{self.config or '*'}/*/*/dataset_info.json")]
         if self.revision is not None and _COMMIT.fullmatch(self.revision):
             prepared = [folder for folder in prepared if folder.name == self.revision]
