@@ -88,6 +88,39 @@ def victim(review_model: Path) -> Any:
     return load_classifier(review_model, device="cpu")
 
 
+@pytest.fixture
+def make_classifier() -> Callable[[dict[str, float]], Any]:
+    """Makes a classifier whose log-odds for class 0 are 5 plus the weights of the words that it finds."""
+    import numpy as np
+
+    from harness.components import Classifier, Encoding
+
+    class Bag(Classifier):
+        num_labels = 2
+
+        def __init__(self, weights: dict[str, float]) -> None:
+            self.weights, self.asked, self.texts = weights, [], dict[Encoding, str]()
+
+        def encode(self, texts: Any) -> list[Encoding]:
+            encodings = [Encoding(tuple(map(ord, text))) for text in texts]
+            self.asked += texts
+            self.texts.update(zip(encodings, texts, strict=True))
+            return encodings
+
+        def predict_encoded(self, encodings: Any) -> Any:
+            odds = [5 + sum(self.weights.get(word, 0) for word in self.texts[e].split()) for e in encodings]
+            p = 1 / (1 + np.exp(-np.array(odds)))
+            return np.stack([p, 1 - p], axis=1).astype(np.float32)
+
+        def embed(self, texts: Any) -> Any:
+            raise NotImplementedError
+
+        def save(self, folder: Path) -> None:
+            raise NotImplementedError
+
+    return Bag
+
+
 @pytest.fixture(scope="session")
 def stock_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables under which TextAttack imports offline, with NLTK's stop words from a package that carries them."""
