@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.components.selector import SelectionProblem
 from harness.errors import DataError
 
@@ -29,6 +27,8 @@ def predictions(problem: SelectionProblem) -> FloatArray:
 
 def directions(problem: SelectionProblem) -> FloatArray:
     """The embeddings scaled to length 1: ``(n_train, d)`` float32; raises as :func:`values`."""
+    import numpy as np
+
     embeddings = _checked(problem.embeddings, "embeddings", len(problem.train), 2)
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     scaled: FloatArray = (embeddings / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)
@@ -36,6 +36,8 @@ def directions(problem: SelectionProblem) -> FloatArray:
 
 
 def _checked(array: FloatArray | None, what: str, rows: int, dimensions: int) -> FloatArray:
+    import numpy as np
+
     if array is None:
         raise DataError(f"This selector needs {what}, and there are none.")
     found = np.asarray(array, dtype=np.float64)
@@ -52,5 +54,7 @@ def ascending(keys: FloatArray, seed: int) -> IntArray:
 
     The order of the file must not decide between equal keys: data files are often sorted by class.
     """
+    import numpy as np
+
     order: IntArray = np.lexsort((np.random.default_rng(seed).permutation(len(keys)), keys))
     return order

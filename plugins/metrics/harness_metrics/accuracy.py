@@ -13,16 +13,13 @@ class Accuracy(Metric):
     ``/clean`` is the unperturbed test set. ``/attacked`` is the same test set after the attack: an example counts as right
     when it was right before and the attack on it failed (the *deployed* population of the protocol).
 
-    ============================ ======== ====== ===================================================================
-    Figure                       Range    Better Definition
-    ============================ ======== ====== ===================================================================
-    ``accuracy``                 0 to 1   higher share of examples predicted right
-    ``balanced_accuracy``        0 to 1   higher mean over the classes present of the recall of the class
-    ``f1``                       0 to 1   higher unweighted mean over the classes of the harmonic mean of precision and
-                                                 recall; 0 for a class that is never predicted
-    ``mcc``                      -1 to 1  higher correlation of predicted and true class (Matthews 1975; Gorodkin 2004
-                                                 for K classes); 0 when either is constant
-    ============================ ======== ====== ===================================================================
+    * ``accuracy``: share of examples predicted right; 0 to 1;
+    * ``balanced_accuracy``: mean, over the classes present, of the recall of the class; 0 to 1;
+    * ``f1``: unweighted mean, over the classes, of the harmonic mean of precision and recall, 0 for a class that is never
+      predicted; 0 to 1;
+    * ``mcc``: correlation of predicted and true class, 0 when either is constant; -1 to 1 (Matthews 1975; Gorodkin 2004).
+
+    Higher is better.
     """
 
     api_version: ClassVar[int] = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -197,3 +199,16 @@ def test_equal_mass_bins_hold_equally_many(random_outcome) -> None:
     assert mass["count"].sum() == 1000
     width = table[(table["binning"] == "width") & (table["population"] == "clean")]
     assert width["count"].sum() == 1000
+
+
+def test_listing_components_imports_no_numerics() -> None:
+    code = (
+        "import sys; from harness.registry import registry as r; k = r();"
+        "found = [k.status(e) for kind in ('metric', 'selector') for e in k.entries(kind) if e.built_in];"
+        "k.status(k.find('dataset', 'planted'));"
+        "assert not [s for s in found if s.state != 'ok'], found;"
+        "print(len(found), [m for m in ('numpy', 'pandas', 'sklearn', 'scipy', 'torch', 'rapidfuzz') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1)[1].strip() == "[]"
+    assert int(done.stdout.split()[0]) >= 20
