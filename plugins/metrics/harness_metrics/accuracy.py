@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.types import FloatArray, IntArray
 
 
 class Accuracy(Metric):
@@ -26,9 +27,6 @@ class Accuracy(Metric):
 
     def score(self, outcome: Outcome) -> Scores:
         """Score the clean and the attacked test set."""
-        import numpy as np
-        from sklearn.metrics import f1_score, matthews_corrcoef, recall_score
-
         from harness_metrics.populations import clean, deployed
 
         scalars: dict[str, Score] = {}
@@ -45,23 +43,57 @@ class Accuracy(Metric):
                 per_example=predictions.correct,
                 meaning=f"Share of test examples predicted right {where} the attack.",
             )
-            recalls = recall_score(truth, guess, labels=np.unique(truth), average="macro", zero_division=0.0)
+            table = confusion(truth, guess, outcome.task.num_labels)
             scalars[f"balanced_accuracy/{name}"] = Score(
-                float(recalls), "higher", 0, 1, meaning=f"Mean recall of the classes {where} the attack."
+                macro_recall(table), "higher", 0, 1, meaning=f"Mean recall of the classes {where} the attack."
             )
-            classes = np.arange(outcome.task.num_labels)
             scalars[f"f1/{name}"] = Score(
-                float(f1_score(truth, guess, labels=classes, average="macro", zero_division=0.0)),
+                macro_f1(table),
                 "higher",
                 0,
                 1,
                 meaning=f"Macro-averaged F1 {where} the attack.",
             )
             scalars[f"mcc/{name}"] = Score(
-                float(matthews_corrcoef(truth, guess)) if len({*truth.tolist(), *guess.tolist()}) > 1 else 0.0,
+                matthews(table),
                 "higher",
                 -1,
                 1,
                 meaning=f"Matthews correlation coefficient {where} the attack.",
             )
         return Scores(scalars)
+
+
+# One table of counts serves all three: a bootstrap computes them hundreds of times, and library calls that check their
+# arguments anew each time would take most of an evaluation. The tests hold them against scikit-learn.
+
+
+def confusion(truth: IntArray, guess: IntArray, classes: int) -> FloatArray:
+    """``(K, K)`` counts: rows are true classes, columns predicted ones."""
+    import numpy as np
+
+    counts: FloatArray = (
+        np.bincount(truth * classes + guess, minlength=classes**2).reshape(classes, classes).astype(float)
+    )
+    return counts
+
+
+def macro_recall(table: FloatArray) -> float:
+    """Mean recall of the classes that are present."""
+    present = table.sum(axis=1)
+    return float((table.diagonal()[present > 0] / present[present > 0]).mean())
+
+
+def macro_f1(table: FloatArray) -> float:
+    """Mean F1 of all classes; 0 for one that is neither present nor predicted."""
+    import numpy as np
+
+    either = table.sum(axis=0) + table.sum(axis=1)
+    return float(np.divide(2 * table.diagonal(), either, out=np.zeros(len(table)), where=either > 0).mean())
+
+
+def matthews(table: FloatArray) -> float:
+    """The K-class correlation coefficient (Gorodkin 2004); 0 when truth or prediction is constant."""
+    true, predicted, n = table.sum(axis=1), table.sum(axis=0), table.sum()
+    spread = (n**2 - (predicted**2).sum()) * (n**2 - (true**2).sum())
+    return float((table.trace() * n - true @ predicted) / spread**0.5) if spread > 0 else 0.0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from harness.components import Outcome
 from harness.errors import DataError, HarnessError
-from harness.registry import component
+from harness.registry import component, registry
 
 seeds = st.integers(0, 2**31 - 1)
 classes = st.integers(2, 4)
@@ -212,3 +215,19 @@ def test_listing_components_imports_no_numerics() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split(maxsplit=1)[1].strip() == "[]"
     assert int(done.stdout.split()[0]) >= 20
+
+
+def test_every_figure_and_table_is_documented(random_outcome) -> None:
+    page = (Path(__file__).parents[3] / "docs/metrics.md").read_text(encoding="utf-8")
+    o = random_outcome(0, 40, test_embeddings=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32))
+    o = replace(o, costs={"seconds/attack": 1.0, "peak_memory_bytes": 2.0, "money": 0.1})
+    names = [entry.name for entry in registry().entries("metric") if entry.distribution == "bliss-harness-metrics"]
+    assert len(names) == 12
+    for metric in names:
+        assert f"`{metric}`" in page
+        found = component("metric", metric).score(o)
+        for name in found.scalars:
+            figure = re.split(r"[/@]", name)[0]
+            assert re.search(rf"`{figure}[`/@]", page), name
+        for table in found.tables:
+            assert f"| `{table}` |" in page, table
