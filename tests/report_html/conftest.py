@@ -48,10 +48,13 @@ def swap_characters(text: str, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def softmax2(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """``(n, 2)`` float32 probabilities from the margin in favour of the true class."""
+def probabilities(margin: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
+    """``(n, K)`` float32 probabilities from the margin in favour of the true class over the next one."""
     p = 1 / (1 + np.exp(-margin))
-    return np.where(label[:, None] == np.array([0, 1]), p[:, None], 1 - p[:, None]).astype(np.float32)
+    out = np.zeros((len(label), classes))
+    out[np.arange(len(label)), label] = p
+    out[np.arange(len(label)), (label + 1) % classes] = 1 - p
+    return out.astype(np.float32)
 
 
 def contributions(label: np.ndarray, clean: np.ndarray, after: np.ndarray, hit: np.ndarray) -> dict[str, np.ndarray]:
@@ -82,16 +85,17 @@ def value_tables(rng: np.random.Generator, strength: float) -> dict[str, pd.Data
     """Remove-high and remove-low curves, and the values' quantiles."""
     fraction = np.linspace(0, 0.5, 11)
     noise = rng.normal(0, 0.004, (2, len(fraction)))
-    curves = [
-        pd.DataFrame({"order": order, "fraction": fraction, "accuracy": 0.82 + slope * fraction**1.5 + wobble})
-        for order, slope, wobble in (("high", -0.5 * strength, noise[0]), ("low", 0.05 * strength, noise[1]))
-    ]
+    curves = {
+        "removed": fraction,
+        "remove_high": 0.82 - 0.5 * strength * fraction**1.5 + noise[0],
+        "remove_low": 0.82 + 0.05 * strength * fraction + noise[1],
+    }
     boxes = []
     for group, mean in (("original", 0.55), ("synthetic", 0.38)):
         values = rng.beta(8 * mean, 8 * (1 - mean), 2000)
         low, q25, median, q75, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
         boxes.append({"group": group, "low": low, "q25": q25, "median": median, "q75": q75, "high": high, "n": 2000})
-    return {"tables/values.remove": pd.concat(curves), "tables/values.box": pd.DataFrame(boxes)}
+    return {"tables/values.remove": pd.DataFrame(curves), "tables/values.box": pd.DataFrame(boxes)}
 
 
 def fabricate(
@@ -102,7 +106,7 @@ def fabricate(
     n: int = 240,
     arms: Mapping[str, dict[str, Any]] = ARMS,
     seeds: Sequence[int] = (0, 1, 2),
-    labels: tuple[str, str] = ("negative", "positive"),
+    labels: tuple[str, ...] = ("negative", "positive"),
     pairs: bool = False,
     with_texts: bool = True,
     suite: str = "thesis",
@@ -111,7 +115,7 @@ def fabricate(
     texts = list(texts) if texts is not None else reviews(2 * n, "rotten_tomatoes")
     n = min(n, len(texts))
     shared = np.random.default_rng(len(dataset) + n)
-    label = shared.integers(0, 2, n)
+    label = shared.integers(0, len(labels), n)
     ease = shared.normal(2.0, 1.6, n)
     spot = shared.random(n) < 0.12
     x = np.where(spot, 2.2, 0.0) + shared.normal(0, np.where(spot, 0.35, 1.0))
@@ -124,10 +128,11 @@ def fabricate(
         for seed in seeds:
             rng = np.random.default_rng([a, seed, n])
             margin = ease - 1.5 * spot * (1 - 0.25 * ("bliss" in arm)) + rng.normal(0, 0.5, n)
-            clean = softmax2(margin * (0.8 if "wldv" in arm else 1.0), label)
+            clean = probabilities(margin * (0.8 if "wldv" in arm else 1.0), label, len(labels))
             right = clean.argmax(1) == label
             hit = right & (rng.random(n) < 0.78 - 0.03 * a)
-            after = np.where(hit[:, None], softmax2(-np.abs(rng.normal(0.9 - 0.1 * a, 0.9, n)) - 0.02, label), clean)
+            fooled = probabilities(-np.abs(rng.normal(0.9 - 0.1 * a, 0.9, n)) - 0.02, label, len(labels))
+            after = np.where(hit[:, None], fooled, clean)
             each = contributions(label, clean, after, hit)
             scores = {
                 name: ScoreRecord(
@@ -152,11 +157,9 @@ def fabricate(
                         "id": ids,
                         "label": label,
                         "tags": [["planted/quiet"] if s else [] for s in spot],
-                        "prob_0": clean[:, 0],
-                        "prob_1": clean[:, 1],
+                        **{f"prob_{k}": clean[:, k] for k in range(len(labels))},
                         "status": np.where(hit, "succeeded", np.where(right, "failed", "skipped")),
-                        "perturbed_prob_0": after[:, 0],
-                        "perturbed_prob_1": after[:, 1],
+                        **{f"perturbed_prob_{k}": after[:, k] for k in range(len(labels))},
                         "queries": rng.integers(8, 60, n),
                     }
                 ),
@@ -247,7 +250,8 @@ def synthetic_tables(texts: Sequence[str], label: np.ndarray, rng: np.random.Gen
                     "uu": uu,
                     "original": texts[uu],
                     "perturbed": perturbed,
-                    "predicted": 1 - label[uu],
+                    "original_label": label[uu],
+                    "predicted": label[uu] + 1 if label[uu] == 0 else label[uu] - 1,
                     "confidence": 0.6 + 0.4 * rng.random(),
                     "hypothesis": f"The model leans on single words; letters swapped in them make it {role} the other class.",
                     "role": role,

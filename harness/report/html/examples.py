@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 
 from harness.report.html.boards import Board
 
-MOST = 400
+MOST = 600
 """Test examples of a data set at most."""
 MOST_UUS = 80
 """Unknown unknowns with their synthetic examples at most, per data set."""

@@ -74,7 +74,7 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
                 "mark": {"type": "rule", "strokeWidth": 2.5, "strokeCap": "round"},
                 "encoding": {
                     "y": y,
-                    "x": quantitative("low", ""),
+                    "x": quantitative("low", "", axis={"tickCount": 5}),
                     "x2": {"field": "high"},
                     "color": by_arm(board),
                     "tooltip": [*lines, tip("p", "p")],
@@ -84,7 +84,7 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
                 "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
                 "encoding": {
                     "y": y,
-                    "x": quantitative("value", ""),
+                    "x": quantitative("value", "", axis={"tickCount": 5}),
                     "color": by_arm(board),
                     "tooltip": [*lines, tip("p", "p")],
                 },

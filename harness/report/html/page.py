@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -79,7 +80,10 @@ def board_context(board: Board, leaderboard: Leaderboard, *, points: int) -> dic
     """A data set's section."""
     chart = spots.blind_spot_map(board, limit=points, seed=SEED)
     found = [figure for figure in (overview(board, leaderboard), *figures(board), chart) if figure is not None]
-    found.sort(key=lambda figure: not figure.wide)
+    narrow = [figure for figure in found if not figure.wide]
+    found = [figure for figure in found if figure.wide] + narrow
+    if len(narrow) % 2:  # they stand in pairs
+        found[-1] = replace(found[-1], wide=True)
     data = board.header.data
     parts = [data.description] if data.description else []
     parts.append(f"{data.train:,} training, {data.validation:,} validation and {data.test:,} test examples;")

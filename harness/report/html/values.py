@@ -6,7 +6,7 @@ from harness.report.html import curves
 from harness.report.html.boards import Board
 from harness.report.html.figures import Figure, by_arm, chart, number, percent, quantitative, spread, tip
 
-REMOVE = {"order", "fraction", "accuracy"}
+REMOVE = {"removed", "remove_high", "remove_low"}
 """Columns of a table of remove curves."""
 BOX = {"group", "low", "q25", "median", "q75", "high"}
 """Columns of a table of box plots."""
@@ -17,9 +17,12 @@ def remove_curves(board: Board) -> Figure | None:
     frame = curves.metric_table(board, REMOVE)
     if frame.empty:
         return None
-    grouped = frame.groupby(["order", "arm", "fraction"], sort=False)["accuracy"]
+    names = {"remove_high": "highest-valued", "remove_low": "lowest-valued"}
+    long = frame.rename(columns={"removed": "fraction", **names}).melt(
+        ["arm", "seed", "fraction"], [*names.values()], "removed", "accuracy"
+    )
+    grouped = long.groupby(["removed", "arm", "fraction"], sort=False)["accuracy"]
     summary = grouped.agg(["mean", "min", "max"]).round(4).reset_index().rename(columns={"min": "low", "max": "high"})
-    summary["removed"] = summary["order"].map(lambda order: f"{order}est-valued" if order in {"high", "low"} else order)
     x = percent("fraction", "Share of the training set removed")
     spec = chart(
         board,
@@ -45,7 +48,7 @@ def remove_curves(board: Board) -> Figure | None:
                 },
             },
             {
-                "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 36}},
+                "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": {
                     "y": percent("mean", "Accuracy", scale={"zero": False}),
                     "color": by_arm(board),
@@ -53,7 +56,12 @@ def remove_curves(board: Board) -> Figure | None:
                         "field": "removed",
                         "type": "nominal",
                         "title": "Removed first",
-                        "legend": {"orient": "top", "symbolType": "stroke", "symbolSize": 300},
+                        "legend": {
+                            "orient": "top",
+                            "symbolType": "stroke",
+                            "symbolSize": 500,
+                            "symbolStrokeColor": "#7c8898",
+                        },
                     },
                 },
             },
@@ -85,38 +93,29 @@ def value_boxes(board: Board) -> Figure | None:
         return None
     quantiles = ["low", "q25", "median", "q75", "high"]
     summary = frame.groupby(["arm", "group"], sort=False)[quantiles].mean().round(5).reset_index()
-    y = {"field": "group", "type": "nominal", "title": None}
-    band = {"field": "arm", "type": "nominal", "sort": list(board.arms)}
-    value = {"zero": False}
+    arms = [arm for arm in board.arms if arm in set(summary["arm"])]
+    summary["row"] = summary["arm"] + ", " + summary["group"]
+    order = [f"{arm}, {group}" for arm in arms for group in summary.loc[summary["arm"] == arm, "group"]]
+    axis, scale = {"labelLimit": 170}, {"zero": False}
+    y = {"field": "row", "type": "nominal", "title": None, "scale": {"domain": order}, "axis": axis}
     lines = [tip("arm", "Arm"), tip("group", "Examples"), *(tip(name, name.capitalize(), ".3f") for name in quantiles)]
-    common = {"y": {**band, "title": None}, "yOffset": y, "color": by_arm(board), "tooltip": lines}
     spec = chart(
         board,
         summary,
-        max(140, 44 * summary["arm"].nunique()),
-        encoding=common,
+        24 * len(order) + 10,
+        encoding={"y": y, "color": by_arm(board), "tooltip": lines},
         layer=[
             {
                 "mark": {"type": "rule", "strokeWidth": 1.5},
-                "encoding": {"x": quantitative("low", "Data value", scale=value), "x2": {"field": "high"}},
+                "encoding": {"x": quantitative("low", "Data value", scale=scale), "x2": {"field": "high"}},
             },
             {
-                "mark": {"type": "rule", "strokeWidth": 13, "strokeCap": "butt"},
-                "encoding": {
-                    "x": quantitative("q25", "Data value", scale=value),
-                    "x2": {"field": "q75"},
-                    "opacity": {
-                        "field": "group",
-                        "type": "ordinal",
-                        "title": None,
-                        "scale": {"range": [0.9, 0.45]},
-                        "legend": {"orient": "top", "symbolType": "square", "symbolStrokeWidth": 8},
-                    },
-                },
+                "mark": {"type": "rule", "strokeWidth": 12, "strokeCap": "butt"},
+                "encoding": {"x": quantitative("q25", "Data value", scale=scale), "x2": {"field": "q75"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "shape": "diamond", "size": 55, "opacity": 1, "stroke": None},
-                "encoding": {"x": quantitative("median", "Data value", scale=value), "color": {"value": "#ffffff"}},
+                "mark": {"type": "point", "filled": True, "shape": "diamond", "size": 50, "opacity": 1, "stroke": None},
+                "encoding": {"x": quantitative("median", "Data value", scale=scale), "color": {"value": "#ffffff"}},
             },
         ],
     )

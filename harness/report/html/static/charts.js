@@ -10,7 +10,7 @@
     const range = Array.from({ length: 8 }, (_, i) => css(`--arm-${i}`));
     return {
       background: null, font: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", aria: false,
-      view: { stroke: null }, axis, axisX: { grid: false, ticks: false }, axisY: { domain: false, ticks: false, tickCount: 5 },
+      view: { stroke: null }, axis, axisX: { grid: false, ticks: false, labelFlush: false }, axisY: { domain: false, ticks: false, tickCount: 5 },
       legend: { labelColor: ink, titleColor: muted, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, symbolType: "circle", symbolBaseFillColor: muted, symbolBaseStrokeColor: ink },
       header: { labelColor: ink, labelFontSize: 13 }, range: { category: range },
       rule: { color: muted }, text: { color: ink, fontSize: 12 }, point: { color: ink }, line: { strokeCap: "round", color: muted },
@@ -22,7 +22,7 @@
     if (!cell) return spec;
     const most = Math.max(1, Math.min(4, spec.usermeta.panels, Math.floor((width - 44) / (cell + 20))));
     const columns = Math.ceil(spec.usermeta.panels / Math.ceil(spec.usermeta.panels / most)); // rows of equal length
-    const room = spec.resolve ? 70 : 20; // independent scales need room for their own axes
+    const room = spec.resolve ? 36 : 20; // independent scales need room for their own axes
     const inner = Math.floor((width - 64 - (columns - 1) * room) / columns);
     return { ...spec, columns, spec: { ...spec.spec, width: inner } };
   }
@@ -41,7 +41,11 @@
     spec.params = spec.params.map((param) => (param.name in chosen ? { ...param, value: chosen[param.name] } : param));
     views.get(element)?.view?.finalize();
     views.set(element, { width, faceted: Boolean(spec.usermeta?.cell) });
-    const result = await vegaEmbed(element, fit(spec, width), { actions: false, renderer: "svg", ast: true, config: look(), tooltip: { theme: "custom", disableDefaultStyle: false } });
+    // The chart's name stands on the outer element; its inside would only be noise to a screen reader.
+    const inside = document.createElement("div");
+    inside.setAttribute("aria-hidden", "true");
+    element.replaceChildren(inside);
+    const result = await vegaEmbed(inside, fit(spec, width), { actions: false, renderer: "svg", ast: true, config: look(), tooltip: { theme: "custom", disableDefaultStyle: false } });
     views.set(element, { ...views.get(element), view: result.view });
     element.dataset.drawn = "";
   }

@@ -13,7 +13,7 @@
       if (name === "style") for (const [property, setting] of Object.entries(value)) element.style.setProperty(property, setting);
       else if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);
     }
-    element.append(...children.flat().filter((child) => child != null));
+    element.append(...children.flat(Infinity).filter((child) => child != null));
     return element;
   }
   const percent = (mille) => `${(mille / 10).toFixed(1)} %`;

@@ -1,0 +1,257 @@
+"""The HTML report as a document: complete, safe, small, the same every time. What a browser makes of it is tested beside this."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import harness.report.html as report
+from harness.errors import InputError, StoreError
+from harness.records import RecordFolder, find_records
+from harness.report.baselines import Baselines, ReportedEntry
+from harness.report.html import curves
+from harness.report.html.boards import group_records
+from harness.report.html.examples import edits
+from harness.report.model import Leaderboard
+
+Maker = Callable[..., list[RecordFolder]]
+HOSTILE = "</script><script>alert(1)</script><!-- <b>bold</b> & \u2028 end"
+
+
+@dataclass
+class Document(HTMLParser):
+    """The elements of a page, and the text of its scripts."""
+
+    text: str
+    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    scripts: list[tuple[dict[str, str | None], str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.elements[-1:] and self.elements[-1][0] == "script" and self.scripts[-1][1] == "":
+            self.scripts[-1] = (self.scripts[-1][0], data)
+
+    def data(self, name: str) -> object:
+        """The JSON of a script element."""
+        return json.loads(next(text for attributes, text in self.scripts if attributes.get("id") == name))
+
+
+def page(records: list[RecordFolder], *, baselines: tuple[Baselines, ...] = ()) -> str:
+    return report.render(records, Leaderboard.build(records, baselines=baselines), title="A title")
+
+
+@pytest.fixture(scope="module")
+def records(make_records: Maker, tmp_path_factory: pytest.TempPathFactory) -> list[RecordFolder]:
+    folder = tmp_path_factory.mktemp("records")
+    make_records(folder, dataset="reviews", n=160)
+    make_records(folder, dataset="pairs", n=60, pairs=True, seeds=(0,), labels=("no", "perhaps", "yes"))
+    return find_records([folder])
+
+
+@pytest.fixture(scope="module")
+def document(records: list[RecordFolder]) -> Document:
+    return Document(page(records))
+
+
+def test_the_page_needs_nothing_but_itself(document: Document) -> None:
+    for tag, attributes in document.elements:
+        for name in ("src", "href", "srcset", "poster", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith("#") or value == "data:,", (tag, name, value)
+    assert "sourceMappingURL" not in document.text
+    assert "@import" not in document.text
+
+
+def test_the_policy_allows_exactly_the_scripts_of_the_page(document: Document) -> None:
+    policy = next(a["content"] for tag, a in document.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    run = [text for attributes, text in document.scripts if attributes.get("type") != "application/json"]
+    digests = {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in run}
+    assert digests == set(re.findall(r"'sha256-([^']+)'", policy))
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe-eval" not in policy
+
+
+def test_every_data_set_has_its_figures(document: Document) -> None:
+    ids = {attributes.get("id") for _, attributes in document.elements}
+    for key in ("data-1", "data-2"):
+        names = ("overview", "uu", "reliability", "wrong", "map", "remove", "values", "times")
+        assert {f"{key}-{name}" for name in names} <= ids
+    spec = document.data("data-2-uu-spec")
+    assert isinstance(spec, dict)
+    assert set(spec["data"]["columns"]["population"]) == {"clean", "perturbed", "deployed"}
+
+
+def test_charts_are_named_and_have_their_numbers_as_a_table(document: Document) -> None:
+    charts = [a for _, a in document.elements if a.get("class") == "chart"]
+    assert len(charts) == 16
+    assert all(chart["role"] == "img" and len(chart["aria-label"] or "") > 30 for chart in charts)
+    assert document.text.count("Numbers as a table") == 16
+
+
+def test_the_same_records_give_the_same_bytes(records: list[RecordFolder]) -> None:
+    assert page(records) == page(records)
+
+
+def test_text_of_the_data_stays_text(make_records: Maker, tmp_path: Path) -> None:
+    arms = {"only": {}, HOSTILE: {"weights": "dvrl"}}
+    made = make_records(
+        tmp_path, dataset="x", texts=[f"{HOSTILE} {i}" for i in range(80)], n=40, arms={"only": {}}, labels=(HOSTILE, "b")
+    )
+    renamed = [
+        RecordFolder(r.folder, r.header.model_copy(update={"dataset": HOSTILE, "arm": name, "suite": HOSTILE}))
+        for name in arms
+        for r in made
+    ]
+    document = Document(page(renamed))
+    plain = Document(page(made))
+    executable = [attributes for attributes, _ in document.scripts if attributes.get("type") != "application/json"]
+    assert len(executable) == len([a for a, _ in plain.scripts if a.get("type") != "application/json"])
+    assert not [tag for tag, _ in document.elements if tag == "b"]
+    browser = document.data("example-data")
+    assert isinstance(browser, list)
+    assert browser[0]["arms"] == ["only", HOSTILE]
+    assert browser[0]["examples"][0]["texts"][0].startswith(HOSTILE)
+    assert "<" not in next(text for a, text in document.scripts if a.get("id") == "example-data")
+
+
+def test_reported_rows_are_marked(records: list[RecordFolder]) -> None:
+    entry = ReportedEntry(dataset="reviews", arm="only", scores={"accuracy/clean": 0.5})
+    text = page(records, baselines=(Baselines(name="paper", citation="Paper 2020", entries=(entry,)),))
+    assert text.count('class="reported"') == 1
+    assert 'title="Paper 2020' in text
+    assert 'class="reported"' not in page(records)
+
+
+def test_a_leaderboard_without_records_is_a_page_of_its_own(records: list[RecordFolder]) -> None:
+    leaderboard = Leaderboard.build(records)
+    document = Document(report.render([], leaderboard, title="Board"))
+    assert len(document.text) < 150_000
+    assert any(attributes.get("data-arm") == "bliss" for _, attributes in document.elements)
+    assert not [a for _, a in document.elements if a.get("class") == "chart"]
+
+
+def test_records_without_texts_maps_or_tables_still_make_a_page(make_records: Maker, tmp_path: Path) -> None:
+    for record in make_records(tmp_path, n=50, seeds=(0,)):
+        for name in ("texts", "map", "synthetic", "rejected"):
+            (record.folder / f"{name}.parquet").unlink(missing_ok=True)
+        for table in record.tables():
+            (record.folder / f"{table}.parquet").unlink()
+    document = Document(page(find_records([tmp_path])))
+    ids = {attributes.get("id") for _, attributes in document.elements}
+    assert {"data-1-uu", "data-1-reliability", "examples"} <= ids
+    assert not {"data-1-map", "data-1-remove", "data-1-values"} & ids
+    browser = document.data("example-data")
+    assert isinstance(browser, list)
+    assert "texts" not in browser[0]["examples"][0]
+    assert browser[0]["uus"] == []
+
+
+def test_arms_may_lack_a_seed(make_records: Maker, tmp_path: Path) -> None:
+    made = make_records(tmp_path, n=50, seeds=(0, 1))
+    some = [r for r in made if (r.header.arm, r.header.seed) not in {("bliss", 1), ("only", 0)}]
+    document = Document(page(some))
+    browser = document.data("example-data")
+    assert isinstance(browser, list)
+    first = browser[0]["examples"][0]
+    assert len(first["p"]) == len(browser[0]["arms"]) * 2
+    assert first["p"].count(None) == 2
+
+
+def test_a_damaged_file_is_one_clear_message(make_records: Maker, tmp_path: Path) -> None:
+    made = make_records(tmp_path, n=30, seeds=(0,), arms={"only": {}})
+    board = Leaderboard.build(made)
+    (made[0].folder / "texts.parquet").write_bytes(b"not parquet")
+    with pytest.raises(InputError, match=r"texts\.parquet: damaged"):
+        report.render(made, board, title="t")
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_message(records: list[RecordFolder], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        report.write(tmp_path / "file" / "report.html", [], Leaderboard.build(records), title="t")
+    path = report.write(tmp_path / "new" / "report.html", [], Leaderboard.build(records), title="t")
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_large_texts_are_sampled_and_the_page_says_so(make_records: Maker, tmp_path: Path) -> None:
+    long = ["word " * 4000 + str(i) for i in range(400)]
+    document = Document(page(make_records(tmp_path, texts=long, n=400, seeds=(0,), arms={"only": {}, "wldv": {}})))
+    assert len(document.text.encode()) < 5_000_000
+    browser = document.data("example-data")
+    assert isinstance(browser, list)
+    shown = len(browser[0]["examples"])
+    assert 20 < shown < 400
+    assert f"A sample of {shown} of the 400 test examples." in document.text
+    assert f"the browser holds {shown} of 400 test examples" in document.text
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_edits_lead_from_one_text_to_the_other(original: str, changed: str) -> None:
+    out, at = "", 0
+    flat = edits(original, changed)
+    for start, removed, inserted in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+        assert isinstance(start, int)
+        assert isinstance(removed, int)
+        out += original[at:start] + str(inserted)
+        at = start + removed
+    assert out + original[at:] == changed
+
+
+def test_uu_curves_agree_with_the_scores_of_the_records(records: list[RecordFolder]) -> None:
+    board = next(board for board in group_records(records) if board.title == "reviews")
+    curve = curves.uu_curves(board).set_index(["population", "arm", "tau"])
+    for population in ("clean", "perturbed", "deployed"):
+        for arm in board.arms:
+            values = [board.records[arm, s].header.scores[f"uu@0.8/{population}"].value for s in board.seeds]
+            assert curve.loc[(population, arm, 0.8), "mean"] == pytest.approx(np.mean(values), abs=0.01)
+            assert curve.loc[(population, arm, 0.8), "low"] == min(values)
+            assert curve.loc[(population, arm, 0.8), "high"] == max(values)
+
+
+def test_a_confidence_equal_to_the_threshold_counts() -> None:
+    confidence = np.asarray([0.65, 0.8, 0.9, 0.95], dtype=np.float32)
+    counts = curves.uu_counts(confidence, np.asarray([True, True, False, True]))
+    assert dict(zip(curves.TAUS.tolist(), counts.tolist(), strict=True))[0.65] == 3
+    assert counts[curves.TAUS == 0.81] == 1
+
+
+def test_calibration_errors_agree_with_the_scores_of_the_records(records: list[RecordFolder]) -> None:
+    board = next(board for board in group_records(records) if board.title == "pairs")  # one seed: nothing is pooled
+    errors = curves.calibration_errors(curves.reliability(board)).set_index(["population", "arm"])["ece"]
+    for arm in board.arms:
+        expected = board.records[arm, 0].header.scores["ece/clean"].value
+        assert errors["clean", arm] == pytest.approx(expected, abs=2e-3)
+
+
+def test_vendored_scripts_are_those_that_are_written_down() -> None:
+    folder = Path(report.__file__).parent / "vendor"
+    written = dict(re.findall(r"^\| `([\w.-]+)` .*`([0-9a-f]{64})` \|$", (folder / "README.md").read_text(), re.M))
+    assert written == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.js")}
+    assert all(path.read_text(encoding="utf-8").startswith("/*!") for path in folder.glob("*.js"))
+
+
+@pytest.mark.slow
+def test_a_thesis_size_run_fits(make_records: Maker, tmp_path: Path) -> None:
+    texts = [f"{i} " + "a plain review of some length, " * 40 for i in range(25_000)]
+    size = len(page(make_records(tmp_path, dataset="imdb", texts=texts, n=25_000)).encode())
+    assert 1_000_000 < size < 5_000_000
