@@ -220,8 +220,9 @@ class OpenAI(Generator):
         return key
 
     def _prompt_tokens(self, task: Task, characters: float) -> int:
-        skeleton = Prompts(self.prompts).skeleton(task)
-        return int((len(skeleton) + characters) / _CHARACTERS_PER_TOKEN) + 1
+        # The skeleton has all three prompts once per class; a request has the system message and one step.
+        skeleton = len(Prompts(self.prompts).skeleton(task)) / task.num_labels
+        return int((skeleton + characters) / _CHARACTERS_PER_TOKEN) + 1
 
     def _cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         return ((self.price_prompt or 0) * prompt_tokens + (self.price_completion or 0) * completion_tokens) / 1e6

@@ -115,7 +115,11 @@ class Prompts:
     def skeleton(self, task: Task) -> str:
         """All that the prompts say whatever the unknown unknown is: by this a leaked prompt is recognised."""
         values = _placeholders(task, [""])
-        return "\n".join(self._render(name, values) for name in NAMES)
+        return "\n".join(
+            self._render(name, {**values, "label": label, "predicted": label})
+            for label in task.labels
+            for name in NAMES
+        )
 
     def _render(self, name: PromptName, values: Mapping[str, Any]) -> str:
         return self._environment.from_string(self.sources[name]).render(values).strip()

