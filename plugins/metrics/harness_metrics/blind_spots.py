@@ -13,6 +13,7 @@ from harness.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.types import FloatArray
     from harness_metrics.clusters import BlindSpot
     from harness_metrics.populations import Predictions
 
@@ -62,9 +63,11 @@ class BlindSpots(Metric):
         """Cluster the unknown unknowns of the arm and of its baseline, and compare."""
         from harness_metrics.planted_truth import score_planted
 
-        own, predictions = self._spots(outcome)
+        own, predictions = self._spots(outcome, outcome.test_embeddings)
         reference = outcome if outcome.baseline is None else outcome.baseline
-        base, base_predictions = (own, predictions) if reference is outcome else self._spots(reference)
+        base, base_predictions = (
+            (own, predictions) if reference is outcome else self._spots(reference, outcome.test_embeddings)
+        )
         removed = [bool(predictions.correct[spot.members].mean() > 0.5) for spot in base]
         opened = [bool(base_predictions.correct[spot.members].mean() > 0.5) for spot in own]
         nan = float("nan")
@@ -105,13 +108,12 @@ class BlindSpots(Metric):
         planted = score_planted(outcome)
         return Scores(scalars | dict(planted.scalars), tables | dict(planted.tables))
 
-    def _spots(self, outcome: Outcome) -> tuple[list[BlindSpot], Predictions]:
+    def _spots(self, outcome: Outcome, embeddings: FloatArray | None) -> tuple[list[BlindSpot], Predictions]:
         from harness_metrics.clusters import blind_spots
         from harness_metrics.populations import whole
 
         found = whole(outcome)
         predictions = found.get(self.population, found["clean"])
-        embeddings = outcome.test_embeddings
         if embeddings is None or len(embeddings) != len(predictions.labels):
             raise DataError("The metric blind-spots needs an embedding of every test example.")
         spots = blind_spots(

@@ -122,7 +122,7 @@ def test_planted_figures_by_hand(outcome) -> None:
         synthetic=[SyntheticExample(Example("z", 0), 1, "exploit")],
         synthetic_embeddings=np.asarray([[0, 0.1, 1]], dtype=np.float32),
     )
-    scores = score(replace(arm, baseline=replace(base, test_embeddings=embeddings)))
+    scores = score(arm)
     # Most of the five nearest of the first origin are the three members of a; nothing lies among the two of b.
     assert value(scores, "planted_found") == 0.5
     assert value(scores, "planted_hit") == 0
@@ -138,7 +138,7 @@ def test_planted_figures_by_hand(outcome) -> None:
     each = scores.scalars["planted_repaired"].per_example
     assert np.isnan(each).sum() == 5
     tagged = replace(arm, uus=[replace(arm.uus[1], example=Example("x", 0, tags=("planted:b",)))] * 2)
-    scores = score(replace(tagged, baseline=replace(base, test_embeddings=embeddings)))
+    scores = score(tagged)
     assert value(scores, "planted_found") == 0.5
     assert value(scores, "planted_hit") == 0.5
 
