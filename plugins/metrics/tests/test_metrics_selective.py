@@ -113,8 +113,10 @@ def test_matched_coverage_keeps_the_baselines_share(outcome) -> None:
     assert component("metric", "matched-uu").score(base).scalars["matched_uu@0.65/clean"].per_example.dtype.kind == "b"
 
 
-def test_cost_sums_the_stages(outcome) -> None:
-    o = outcome([[1, 0]], [0], costs={"seconds/fine-tune": 60.0, "seconds/attack": 30.0, "peak_memory_bytes": 5e8})
-    found = scores("cost", o)
-    assert found == {"seconds": 90, "seconds/fine-tune": 60, "seconds/attack": 30, "peak_memory_bytes": 5e8}
+def test_cost_reports_what_was_measured(outcome) -> None:
+    costs = {"seconds": 90.0, "seconds/fine-tune": 60.0, "seconds/attack": 30.0, "peak_memory_bytes": 5e8, "money": 0.2}
+    o = outcome([[1, 0]], [0], costs=costs)
+    assert scores("cost", o) == costs
+    found = component("metric", "cost").score(o).scalars
+    assert found["seconds/attack"].meaning == "Wall-clock seconds of stage attack."
     assert scores("cost", outcome([[1, 0]], [0])) == {}
