@@ -47,12 +47,14 @@ def _segmenter() -> Callable[[str], Iterable[str]] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import jieba  # type: ignore[import-untyped,unused-ignore]
+
+            jieba.setLogLevel(logging.WARNING)
+            jieba.initialize()
     except ImportError:
         logging.getLogger(__name__).warning(
             "Chinese text is attacked without segmentation into words: `pip install jieba` for TextAttack's results."
         )
         return None
-    jieba.setLogLevel(logging.WARNING)
     cut: Callable[[str], Iterable[str]] = jieba.cut
     return cut
 

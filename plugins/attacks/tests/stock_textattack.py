@@ -58,6 +58,8 @@ def attack(job: dict[str, Any]) -> list[dict[str, Any]]:
     model = AutoModelForSequenceClassification.from_pretrained(job["model"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     wrapper = textattack.models.wrappers.HuggingFaceModelWrapper(model, tokenizer)
+    if "vectors" in job:
+        share_parts(textattack, job["vectors"])
     recipe = getattr(textattack.attack_recipes, job["recipe"]).build(wrapper, **job.get("build", {}))
     recipe.goal_function.query_budget = job.get("max_queries") or float("inf")
     if ignored := job.get("ignored_column"):
@@ -81,6 +83,22 @@ def attack(job: dict[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return results
+
+
+def share_parts(textattack: Any, file: str) -> None:
+    """Give TextAttack's TextFooler our vectors, tagger and encoder in the place of those that it would download."""
+    import nltk
+    from harness_attacks import sentences, tagging, vectors
+
+    table = vectors.load(file)
+    index = {word: row for row, word in enumerate(table.words)}
+    embedding = textattack.shared.WordEmbedding(table.matrix, index, dict(enumerate(table.words)))
+    textattack.shared.WordEmbedding.counterfitted_GLOVE_embedding = staticmethod(lambda: embedding)
+    tag = tagging.perceptron()
+    nltk.pos_tag = lambda words, tagset, lang: list(zip(words, tag(tuple(words)), strict=True))
+    encode = sentences.encoder(sentences.EMBEDDED)
+    encoder = textattack.constraints.semantics.sentence_encoders.UniversalSentenceEncoder
+    encoder.encode = lambda _, texts: encode(texts)
 
 
 if __name__ == "__main__":

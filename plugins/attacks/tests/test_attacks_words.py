@@ -91,7 +91,7 @@ def test_char_swap_keeps_letters_and_the_ends_of_words() -> None:
 
 
 def test_keyboard_neighbours_are_mutual() -> None:
-    assert set("asd") <= set(KEYBOARD["w"] + "w")
+    assert set(KEYBOARD["w"]) == set("qeas")
     letters = [key for key in KEYBOARD if key.isalpha()]
     assert all((a in KEYBOARD[b]) == (b in KEYBOARD[a]) for a in letters for b in letters)
 
@@ -137,7 +137,11 @@ def test_the_papers_combined_score_ranks_by_prefixes_and_suffixes(make_classifie
         victim.asked.clear()
         attack = harness.component("attack", "deepwordbug", ranking=ranking, edits=["substitute"])
         list(attack.attack(victim, [example], seed=0))
-        edited = [text for text in victim.asked if len(text) == len(example.text) and text != example.text]
+        edited = [
+            text
+            for text in victim.asked
+            if len(text) == len(example.text) and text != example.text and "[UNK]" not in text
+        ]
         order = [next(w for w in example.text.split() if w not in text.split()) for text in edited]
         assert order[:3] == ["terrible", "awful", "poor"], ranking
     assert "awful scenes terrible" in victim.asked  # a prefix that ends in the word
