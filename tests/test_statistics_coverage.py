@@ -17,7 +17,9 @@ RESAMPLES = 300
 
 def covered(trial: Callable[[np.random.Generator], bool], seed: int = 0) -> float:
     rng = np.random.default_rng(seed)
-    return float(np.mean([trial(rng) for _ in range(TRIALS)]))
+    share = float(np.mean([trial(rng) for _ in range(TRIALS)]))
+    print(f"covered in {share:.1%} of {TRIALS} trials")  # pytest -rP shows it
+    return share
 
 
 def of(values: np.ndarray, clusters: np.ndarray | None = None) -> Sample:
