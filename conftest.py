@@ -1,8 +1,13 @@
-"""Settings of the whole test suite, set before anything is imported: no hub, no noise."""
+"""Settings of the whole test suite, set before anything is imported: no hub, no noise, no clock in property tests."""
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+settings.register_profile("harness", deadline=None, derandomize=True)
+settings.load_profile("harness")
