@@ -199,7 +199,7 @@ class Store:
             shutil.rmtree(building, ignore_errors=True)
             raise
         self._verified.add(target)
-        return Artifact(target, manifest["meta"])  # type: ignore[arg-type]
+        return Artifact(target, manifest["meta"])
 
     def _building(self, kind: str, identifier: str) -> Path:
         return self.root / "building" / f"{kind}-{identifier}"

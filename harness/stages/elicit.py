@@ -90,7 +90,7 @@ class Elicit(Stage):
         with progress("unknown unknowns", total=wanted) as bar:
             if isinstance(selector, AdaptiveSelector):
                 session = selector.search(problem, seed=self.seed)
-                while not search.done and len(batch := session.ask()):
+                while not search.done() and len(batch := session.ask()):
                     found = search.attack(batch, bar)
                     session.tell(batch[: len(found)], found)
             else:
@@ -121,7 +121,6 @@ class _Hunt:
         self.found: list[UnknownUnknown] = []
         self.attacked = self.succeeded = self.queries = 0
 
-    @property
     def done(self) -> bool:
         return len(self.found) >= self.wanted
 
@@ -130,7 +129,7 @@ class _Hunt:
         import numpy as np
 
         hits: list[bool] = []
-        if self.done:
+        if self.done():
             return np.zeros(0, dtype=bool)
         results = self._attack.attack(self.victim, _Ordered(self.train, indices), seed=self.seed + self.attacked)
         for index, result in zip(indices, results, strict=False):
@@ -142,7 +141,7 @@ class _Hunt:
             if uu is not None:
                 self.found.append(uu)
             bar.advance(float(uu is not None), attacked=self.attacked, queries=self.queries)
-            if self.done:
+            if self.done():
                 break
         _close(results)
         return np.asarray(hits, dtype=bool)
@@ -196,7 +195,7 @@ def write_uus(out: Path, uus: Sequence[UnknownUnknown]) -> None:
     import numpy as np
 
     first, second = split_texts(uu.perturbed for uu in uus)
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         "index": [uu.index for uu in uus],
         "perturbed": first,
         "perturbed_pair": second,

@@ -158,9 +158,9 @@ class AttackContract(ComponentContract):
         """Global generators are given back as they were found."""
         import numpy as np
 
-        before = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr] # noqa: NPY002
+        before = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index] # noqa: NPY002
         list(self.component().attack(self.victim(), reviews(3), seed=0))
-        after = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr] # noqa: NPY002
+        after = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index] # noqa: NPY002
         assert before == after
 
     def test_odd_texts(self) -> None:
@@ -253,7 +253,7 @@ class MetricContract(ComponentContract):
             rng.integers(1, 50, n),
         )
         task = Task("reviews", ("negative", "positive"), ("review",))
-        common = {
+        common: dict[str, Any] = {
             "task": task,
             "thresholds": (0.65, 0.8, 0.9),
             "test": test,
