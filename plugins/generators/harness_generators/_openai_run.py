@@ -57,6 +57,7 @@ class Session:
     def __init__(self, options: OpenAI, task: GenerationTask, seed: int) -> None:
         self.options, self.task, self.seed = options, task, seed
         prompts = Prompts(options.prompts)
+        self.wording = prompts.wording(task.task)
         self.method = Method(task.task, prompts, per_uu=task.per_uu, retries=options.retry_invalid)
         self.schema = schema_of(task.task)
         folder: Path | None = None if task.cache is None else task.cache / "openai"
@@ -85,14 +86,14 @@ class Session:
     def reply(self, answer: Answer, *, cached: bool) -> Reply:
         """A server's answer as the method takes it, with its price."""
         prompt, completion = answer.prompt_tokens, answer.completion_tokens
-        usage = Usage(int(not cached), int(cached), prompt, completion, self.options._cost(prompt, completion))
+        usage = Usage(int(not cached), int(cached), prompt, completion, self.options.cost(prompt, completion))
         refused = bool(answer.refusal) or answer.finish == "content_filter"
         return Reply(answer.text or answer.refusal, answer.finish == "length", refused, usage)
 
     def reservation(self, uu: UnknownUnknown) -> Usage:
         """The most that one dialogue may take."""
         characters = sum(len(text) for texts in (uu.example.texts, uu.perturbed) for text in as_tuple(texts))
-        return self.options.estimate(1, self.task.task, per_uu=self.task.per_uu, mean_characters=characters / 2)
+        return self.options.most(self.task.per_uu, self.wording + characters)
 
     def concurrently(self, key: str, uus: Sequence[UnknownUnknown]) -> Callable[[Callable[..., None]], Any]:
         """Dialogues side by side, up to ``max_concurrency`` at once, begun in order while the budget lasts."""

@@ -184,10 +184,15 @@ class OpenAI(Generator):
 
     def estimate(self, n_uus: int, task: Task, *, per_uu: int, mean_characters: float) -> Usage:
         """The most that a run may cost: every answer unusable at first, every one as long as it may be."""
-        requests = n_uus * per_uu * (1 + self.retry_invalid)
-        prompt = requests * self._prompt_tokens(task, 2 * mean_characters)
+        wording = Prompts(self.prompts).wording(task)
+        return self.most(n_uus * per_uu, wording + 2 * mean_characters)
+
+    def most(self, questions: int, characters: float) -> Usage:
+        """The most that questions of so many characters may cost, repetitions included."""
+        requests = questions * (1 + self.retry_invalid)
+        prompt = requests * (int(characters / _CHARACTERS_PER_TOKEN) + 1)
         completion = requests * self.max_tokens
-        return Usage(requests, 0, prompt, completion, self._cost(prompt, completion))
+        return Usage(requests, 0, prompt, completion, self.cost(prompt, completion))
 
     def generate(
         self, uus: Sequence[UnknownUnknown], task: GenerationTask, *, seed: int
@@ -219,10 +224,6 @@ class OpenAI(Generator):
             )
         return key
 
-    def _prompt_tokens(self, task: Task, characters: float) -> int:
-        # The skeleton has all three prompts once per class; a request has the system message and one step.
-        skeleton = len(Prompts(self.prompts).skeleton(task)) / task.num_labels
-        return int((skeleton + characters) / _CHARACTERS_PER_TOKEN) + 1
-
-    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Price of so many tokens, in US dollars; 0 without prices."""
         return ((self.price_prompt or 0) * prompt_tokens + (self.price_completion or 0) * completion_tokens) / 1e6

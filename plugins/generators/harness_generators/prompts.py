@@ -14,6 +14,7 @@ from harness.errors import did_you_mean
 from harness_generators.texts import as_tuple
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 PromptName = Literal["system", "exploit", "explore"]
@@ -63,6 +64,7 @@ class Prompts:
 
     def __init__(self, replaced: Mapping[PromptName, str] | None = None) -> None:
         self.sources: dict[PromptName, str] = {name: _source(name, (replaced or {}).get(name)) for name in NAMES}
+        self._compiled: dict[PromptName, Template] = {}
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
@@ -121,8 +123,16 @@ class Prompts:
             for name in NAMES
         )
 
+    def wording(self, task: Task) -> int:
+        """At most how many characters a request has besides the two texts; a guess where hypotheses are long."""
+        values = {**_placeholders(task, ["x" * 400]), "label": max(task.labels, key=len)}
+        system, *steps = (len(self._render(name, values)) for name in NAMES)
+        return system + max(steps)
+
     def _render(self, name: PromptName, values: Mapping[str, Any]) -> str:
-        return self._environment.from_string(self.sources[name]).render(values).strip()
+        if name not in self._compiled:  # compiling takes a hundred times as long as rendering
+            self._compiled[name] = self._environment.from_string(self.sources[name])
+        return self._compiled[name].render(values).strip()
 
 
 def _placeholders(task: Task, hypotheses: Sequence[str]) -> dict[str, Any]:

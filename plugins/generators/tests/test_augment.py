@@ -1,4 +1,5 @@
 """TextAttack's augmenters as a generator."""
+# ruff: noqa: NPY002 - it draws from the global generator, so that is what the test looks at
 
 from __future__ import annotations
 
