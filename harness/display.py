@@ -94,6 +94,7 @@ class RichDisplay:
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
+            auto_refresh=False,  # a second thread that draws may tear the lines that finished stages leave behind
         )
         self._all: TaskID | None = None
         self._bars: dict[str, TaskID] = {}
@@ -111,6 +112,7 @@ class RichDisplay:
         """Show the stage beside the count of stages."""
         if self._all is not None:
             self._progress.update(self._all, description=stage.title)
+            self._progress.refresh()
 
     @hookimpl
     def stage_waiting(self, stage: StageInfo) -> None:
