@@ -129,6 +129,7 @@ class RichDisplay:
         self._progress.update(
             self._bars[unit], completed=int(done), total=total, notes=(rate + noted(notes)).strip(", ")
         )
+        self._progress.refresh()
 
     @hookimpl
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
