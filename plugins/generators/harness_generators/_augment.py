@@ -39,24 +39,22 @@ def build(method: str, share: float, count: int) -> Any:
     Raises:
         InputError: TextAttack, or data that the augmenter loads, is missing.
     """
-    with _own_randomness(0), warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        warnings.simplefilter("ignore")
-        try:
-            from textattack import augmentation
+    with _own_randomness(0), _explained(method):
+        from textattack import augmentation
 
-            logging.getLogger("textattack").setLevel(logging.ERROR)
-            cls = getattr(augmentation, AUGMENTERS[method])
-            return cls(pct_words_to_swap=share, transformations_per_example=count)
-        except ImportError as error:
-            raise InputError(
-                f"The generator augment needs the package {error.name!r}.",
-                hint="pip install 'bliss-harness-generators[augment]'",
-            ) from error
-        except LookupError as error:
-            raise _missing_data(method, error) from error
-        except (OSError, RuntimeError) as error:
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(f"The augmenter {method!r} cannot load what it needs: {first}") from error
+        logging.getLogger("textattack").setLevel(logging.ERROR)
+        cls = getattr(augmentation, AUGMENTERS[method])
+        return cls(pct_words_to_swap=share, transformations_per_example=count)
+
+
+def check(method: str, share: float) -> None:
+    """Build an augmenter and use it once, because some of its data is read only then.
+
+    Raises:
+        InputError: Something is missing.
+    """
+    with _own_randomness(0), _explained(method):
+        build(method, share, 1).augment("A good film, and a long one.")
 
 
 def write(
@@ -66,11 +64,8 @@ def write(
     augmenter = build(method, share, task.per_uu)
     with progress("unknown unknowns", total=len(uus)) as bar:
         for position, uu in enumerate(uus):
-            with _own_randomness(derive_seed(seed, "augment", position)):
-                try:
-                    made = _augmented(augmenter, uu, task.per_uu)
-                except LookupError as error:  # NLTK reads its data at first use.
-                    raise _missing_data(method, error) from error
+            with _own_randomness(derive_seed(seed, "augment", position)), _explained(method):
+                made = _augmented(augmenter, uu, task.per_uu)
             for texts in made:
                 yield SyntheticExample(as_example(texts, uu.example.label), position, "augment")
             for _ in range(task.per_uu - len(made)):
@@ -107,10 +102,25 @@ def _own_randomness(seed: int) -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002
 
 
-def _missing_data(method: str, error: LookupError) -> InputError:
-    found = re.search(r"Resource \S*?'?([\w.-]+)\S*? not found", re.sub(r"\x1b\[[0-9;]*m", "", str(error)))
-    name = found[1] if found else "data"
-    return InputError(
-        f"The augmenter {method!r} needs NLTK's {name!r}, which is not there.",
-        hint=f"python -m nltk.downloader {name} (or set NLTK_DATA to a folder that has it)",
-    )
+@contextmanager
+def _explained(method: str) -> Iterator[None]:
+    """Quiet, and with what goes wrong inside TextAttack as a message for the user."""
+    with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except ImportError as error:
+            raise InputError(
+                f"The generator augment needs the package {error.name!r}.",
+                hint="pip install 'bliss-harness-generators[augment]'",
+            ) from error
+        except LookupError as error:  # NLTK's way to say that data is missing; some is read at first use only.
+            found = re.search(r"Resource \S*?'?([\w.-]+)\S*? not found", re.sub(r"\x1b\[[0-9;]*m", "", str(error)))
+            name = found[1] if found else "data"
+            raise InputError(
+                f"The augmenter {method!r} needs NLTK's {name!r}, which is not there.",
+                hint=f"python -m nltk.downloader {name} (or set NLTK_DATA to a folder that has it)",
+            ) from error
+        except (OSError, RuntimeError) as error:
+            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise InputError(f"The augmenter {method!r} cannot load what it needs: {first}") from error

@@ -108,6 +108,8 @@ class Chat:
                     self.failed = 0
                     return answer
             # Jitter from the request's identity: spread out, and still the same in every run.
+            if attempt + 1 == self.options.max_tries:
+                break
             pause = min(20.0, 0.25 * 2**attempt) * random.Random(f"{key}/{attempt}").uniform(0.5, 1.0)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._halt.wait(), pause)

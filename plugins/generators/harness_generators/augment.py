@@ -35,14 +35,14 @@ class Augment(Generator):
     """Share of a text's words that is changed (at least one)."""
 
     def preflight(self) -> None:
-        """Import TextAttack and build the augmenter.
+        """Import TextAttack, build the augmenter and try it on one sentence.
 
         Raises:
             InputError: It, or data that it loads, is missing.
         """
-        from harness_generators._augment import build
+        from harness_generators._augment import check
 
-        build(self.method, self.share, 1)
+        check(self.method, self.share)
 
     def generate(
         self, uus: Sequence[UnknownUnknown], task: GenerationTask, *, seed: int

@@ -63,6 +63,6 @@ def test_missing_data_is_one_message(uus, make_task):
         nltk.data.find("corpora/wordnet")
     except LookupError:
         with pytest.raises(InputError, match="wordnet"):
-            list(harness.component("generator", "augment", method="wordnet").generate(uus[:1], make_task(), seed=0))
+            harness.component("generator", "augment", method="wordnet").preflight()
     else:
         assert list(harness.component("generator", "augment", method="wordnet").generate(uus[:1], make_task(), seed=0))

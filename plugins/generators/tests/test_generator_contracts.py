@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from harness_generators.testing import ChatServer
@@ -49,3 +51,14 @@ class TestOpenAI(contracts.GeneratorContract):
 
 class TestSyntheticQuality(contracts.MetricContract):
     name = "synthetic"
+
+
+def test_loading_the_classes_imports_nothing_heavy():
+    program = (
+        "import sys; from harness.registry import Registry; r = Registry(); "
+        "[r.load(e) for e in r.entries() if e.distribution == 'bliss-harness-generators']; "
+        "print([m for m in ('torch', 'transformers', 'textattack', 'openai', 'sklearn', 'scipy', 'pandas', 'numpy') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
