@@ -110,7 +110,12 @@ def _translator(name: str, device: str) -> Callable[[list[str], int, int, int], 
         inputs = tokenizer(texts, return_tensors="pt", padding=True, truncation=True).to(device)
         with torch.inference_mode():
             ids = model.generate(
-                **inputs, num_beams=beams, num_return_sequences=count, max_new_tokens=length, do_sample=False
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                num_beams=beams,
+                num_return_sequences=count,
+                max_new_tokens=length,
+                do_sample=False,
             )
         decoded: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [decoded[k : k + count] for k in range(0, len(decoded), count)]

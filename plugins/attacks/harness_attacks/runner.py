@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from harness.components import AttackResult, AttackStatus, Classifier, Example
 from harness.errors import DataError, HarnessError
 from harness.progress import progress
+from harness_attacks.sight import Sight
 from harness_attacks.trial import Steps, Trial
 
 if TYPE_CHECKING:
@@ -79,11 +80,12 @@ def run(
 class _Slot:
     """An example in flight."""
 
-    __slots__ = ("answers", "error", "keys", "missing", "started", "steps", "trial", "where")
+    __slots__ = ("answers", "error", "keys", "missing", "sight", "started", "steps", "trial", "where")
 
     def __init__(self, where: str, trial: Trial) -> None:
         self.where = where
         self.trial = trial
+        self.sight: Sight | None = None
         self.steps: Steps | None = None  # none once it is done
         self.error: HarnessError | None = None
         self.keys: list[bytes] = []  # of the texts it waits for, in their order
@@ -148,6 +150,7 @@ class _Loop:
         if problem := _problem(example, self.victim.num_labels):
             slot.error = DataError(f"{slot.where}: {problem}")
             return slot
+        slot.sight = Sight(self.victim, example.texts)
         steps = slot.steps = self.begin(slot.trial)
         self._advance(slot, steps, None)
         return slot
@@ -194,14 +197,18 @@ class _Loop:
                 self._resume(slot, slot.steps, rows)
 
     def _encode(self) -> None:
-        encodings = iter(self.victim.encode([text for _, texts in self.fresh for text in texts]) if self.fresh else ())
-        for slot, texts in self.fresh:
-            for encoding in (next(encodings) for _ in texts):
-                key = _key(encoding)
-                slot.keys.append(key)
-                if key not in slot.answers:
-                    slot.missing[key] = encoding
+        asked = [(slot, text) for slot, texts in self.fresh for text in texts]
         self.fresh.clear()
+        if not asked:
+            return
+        encodings = self.victim.encode([slot.sight.start(text) if slot.sight else text for slot, text in asked])
+        for (slot, text), encoding in zip(asked, encodings, strict=True):
+            full = slot.sight is None or slot.sight.enough(len(encoding.input_ids))
+            whole = encoding if full else self.victim.encode([text])[0]
+            key = _key(whole)
+            slot.keys.append(key)
+            if key not in slot.answers:
+                slot.missing[key] = whole
 
     def _distribute(self, batch: list[tuple[_Slot, bytes]], probs: FloatArray) -> None:
         import numpy as np

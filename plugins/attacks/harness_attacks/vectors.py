@@ -148,6 +148,8 @@ def _download(url: str) -> Path:
             raise InputError(f"The download of {url} broke off after {partial.stat().st_size} of {expected} bytes.")
         partial.replace(file)
     except (OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise InputError(
             f"The word vectors cannot be downloaded from {url}: {error}.",
             hint="Download the file elsewhere and give its path as `vectors`, or set `vectors: embedded`.",

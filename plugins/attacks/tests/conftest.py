@@ -79,7 +79,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def review_model(make_model: Callable[..., Path], snippets: list[Example]) -> Path:
     """Folder of a classifier of short reviews, fitted to all but the first 100."""
-    return make_model(snippets[100:500])
+    return make_model(snippets[100:340])
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ def victim(review_model: Path) -> Any:
 
 @pytest.fixture
 def make_classifier() -> Callable[[dict[str, float]], Any]:
-    """Makes a classifier whose log-odds for class 0 are 5 plus the weights of the words that it finds."""
+    """Makes a classifier whose log-odds for class 0 are 0.05 plus the weights of the words that it finds."""
     import numpy as np
 
     from harness.components import Classifier, Encoding
@@ -108,7 +108,7 @@ def make_classifier() -> Callable[[dict[str, float]], Any]:
             return encodings
 
         def predict_encoded(self, encodings: Any) -> Any:
-            odds = [5 + sum(self.weights.get(word, 0) for word in self.texts[e].split()) for e in encodings]
+            odds = [0.05 + sum(self.weights.get(word, 0) for word in self.texts[e].split()) for e in encodings]
             p = 1 / (1 + np.exp(-np.array(odds)))
             return np.stack([p, 1 - p], axis=1).astype(np.float32)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_attacks import runner
+from harness_attacks import runner, sight
 
 import harness
 from harness import Example, load_classifier
@@ -145,13 +145,32 @@ def test_odd_texts_are_attacked_like_any_other(kind: str, odd: str, victim: Clas
         assert (result.status is AttackStatus.SUCCEEDED) == (int(again.argmax()) != result.label)
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_characters_in_bounded_memory(victim: Classifier) -> None:
-    text = "a dreadful film with nothing to say " * 2800
+@pytest.mark.parametrize(
+    "text",
+    ["a dreadful film with nothing to say " * 2800, "x" * 100_000, "dull" + " " * 99_000 + "film"],
+)
+def test_a_hundred_thousand_characters(text: str, victim: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     label = int(victim.predict_proba([text])[0].argmax())
-    attack = harness.component("attack", "deepwordbug", max_queries=400)
-    (result,) = attack.attack(victim, [Example(text, label)], seed=0)
-    assert result.queries <= 400
+    attack = harness.component("attack", "deepwordbug", max_queries=30)
+    results = summary(attack.attack(victim, [Example(text, label)], seed=0))
+    assert results[0][4] <= 30
+    monkeypatch.setattr(sight, "LONG", 1_000_000)  # tokenise everything whole
+    assert summary(attack.attack(victim, [Example(text, label)], seed=0)) == results
+
+
+def test_only_the_start_of_a_long_text_is_tokenised(victim: Classifier, snippets: list[Example]) -> None:
+    class Counting(Spy):
+        characters = 0
+
+        def encode(self, texts: Sequence[Any]) -> list[Encoding]:
+            self.characters += sum(map(len, texts))
+            return super().encode(texts)
+
+    text = " ".join(example.text for example in snippets[:300])
+    spy = Counting(victim)
+    label = int(victim.predict_proba([text])[0].argmax())
+    list(harness.component("attack", "deepwordbug", max_queries=40).attack(spy, [Example(text, label)], seed=0))
+    assert spy.characters < 8 * len(text)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_no_word_is_swapped_for_an_opposite_and_the_meaning_survives(
     attack.preflight()
     results = list(attack.attack(victim, snippets[:40], seed=0))
     changed = [result for result in results if result.perturbed != result.original]
-    assert len(changed) >= 5
+    assert len(changed) >= 4
     assert any(result.status is AttackStatus.SUCCEEDED for result in results)
     swaps = [swap for result in changed for swap in replaced(str(result.original), str(result.perturbed))]
     assert all(word not in TEXTFOOLER for word, _ in swaps)

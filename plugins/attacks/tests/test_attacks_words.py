@@ -130,19 +130,15 @@ def test_only_the_chosen_text_of_a_pair_is_changed(
 
 def test_the_papers_combined_score_ranks_by_prefixes_and_suffixes(make_classifier: Callable[..., Any]) -> None:
     """On a classifier that adds up word weights, every ranking puts the weightiest words first."""
-    weights = {"terrible": 3.0, "awful": 2.0, "poor": 1.0}
+    weights = {"terrible": 0.3, "awful": 0.2, "poor": 0.1}
     victim = make_classifier(weights)
     example = Example("awful scenes terrible actors poor light", 0)
     for ranking in ("unk", "delete", "combined"):
         victim.asked.clear()
         attack = harness.component("attack", "deepwordbug", ranking=ranking, edits=["substitute"])
         list(attack.attack(victim, [example], seed=0))
-        edited = [
-            text
-            for text in victim.asked
-            if len(text) == len(example.text) and text != example.text and "[UNK]" not in text
-        ]
-        order = [next(w for w in example.text.split() if w not in text.split()) for text in edited]
-        assert order[:3] == ["terrible", "awful", "poor"], ranking
+        edited = [text for text in victim.asked if len(text.split()) == 6 and "[UNK]" not in text]
+        order = dict.fromkeys(word for text in edited for word in example.text.split() if word not in text.split())
+        assert list(order)[:3] == ["terrible", "awful", "poor"], ranking
     assert "awful scenes terrible" in victim.asked  # a prefix that ends in the word
     assert " actors poor light" in victim.asked  # the suffix after it
