@@ -225,10 +225,11 @@ def fabricate(
                 artifacts={"evaluate": f"{a}{seed}"},
                 files={},
                 timings={
-                    "fine-tune": 40.0 + 3 * a + rng.random(),
-                    "value": 9.0 * ("weights" in definition) + rng.random(),
-                    "attack": 60 + 5 * rng.random(),
-                    "evaluate": 4 + rng.random(),
+                    f"fine-tune {dataset} · base · seed {seed}": 40.0,
+                    f"fine-tune {dataset} · {arm} · seed {seed}": 3.0 * a,
+                    f"value {dataset} · dvrl · seed {seed}": 9.0 * ("weights" in definition),
+                    f"attack {dataset} · {arm} · seed {seed}": 60 + 5 * rng.random(),
+                    f"evaluate {dataset} · {arm} · seed {seed}": 4 + rng.random(),
                 },
                 environment=Environment(
                     python="3.11", platform="Linux", packages={"torch": "2.13.0"}, device="cpu", threads=2

@@ -1,4 +1,4 @@
-"""The HTML report as a document: complete, safe, small, the same every time. What a browser makes of it is tested beside this."""
+"""The HTML report as a document: complete, safe, small, the same every time. The browser's view is tested beside this."""
 
 from __future__ import annotations
 
@@ -115,7 +115,12 @@ def test_the_same_records_give_the_same_bytes(records: list[RecordFolder]) -> No
 def test_text_of_the_data_stays_text(make_records: Maker, tmp_path: Path) -> None:
     arms = {"only": {}, HOSTILE: {"weights": "dvrl"}}
     made = make_records(
-        tmp_path, dataset="x", texts=[f"{HOSTILE} {i}" for i in range(80)], n=40, arms={"only": {}}, labels=(HOSTILE, "b")
+        tmp_path,
+        dataset="x",
+        texts=[f"{HOSTILE} {i}" for i in range(80)],
+        n=40,
+        arms={"only": {}},
+        labels=(HOSTILE, "b"),
     )
     renamed = [
         RecordFolder(r.folder, r.header.model_copy(update={"dataset": HOSTILE, "arm": name, "suite": HOSTILE}))
@@ -164,6 +169,19 @@ def test_records_without_texts_maps_or_tables_still_make_a_page(make_records: Ma
     assert isinstance(browser, list)
     assert "texts" not in browser[0]["examples"][0]
     assert browser[0]["uus"] == []
+
+
+def test_a_classifier_that_never_errs_has_no_histogram_of_errors(make_records: Maker, tmp_path: Path) -> None:
+    made = make_records(tmp_path, n=30, seeds=(0,), arms={"only": {}, "wldv": {}})
+    for record in made:
+        predictions = record.frame("predictions")
+        assert predictions is not None
+        predictions["label"] = predictions[["prob_0", "prob_1"]].to_numpy().argmax(axis=1)
+        predictions["status"] = "failed"
+        predictions.to_parquet(record.folder / "predictions.parquet")
+    ids = {attributes.get("id") for _, attributes in Document(page(made)).elements}
+    assert "data-1-uu" in ids
+    assert "data-1-wrong" not in ids
 
 
 def test_arms_may_lack_a_seed(make_records: Maker, tmp_path: Path) -> None:
@@ -241,6 +259,16 @@ def test_calibration_errors_agree_with_the_scores_of_the_records(records: list[R
     for arm in board.arms:
         expected = board.records[arm, 0].header.scores["ece/clean"].value
         assert errors["clean", arm] == pytest.approx(expected, abs=2e-3)
+
+
+def test_stage_times_are_summed_by_kind_of_stage(records: list[RecordFolder]) -> None:
+    board = next(board for board in group_records(records) if board.title == "reviews")
+    seconds = curves.timings(board).set_index(["arm", "stage"])["seconds"]
+    for arm in board.arms:
+        timings = board.records[arm, 0].header.timings
+        expected = sum(value for name, value in timings.items() if name.startswith("fine-tune "))
+        assert seconds[arm, "fine-tune"] == pytest.approx(expected)  # the same under every seed
+    assert set(seconds.index.get_level_values("stage")) == {"fine-tune", "value", "attack", "evaluate"}
 
 
 def test_vendored_scripts_are_those_that_are_written_down() -> None:

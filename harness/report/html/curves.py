@@ -106,14 +106,18 @@ def wrong_confidence(board: Board) -> pd.DataFrame:
 
 
 def timings(board: Board) -> pd.DataFrame:
-    """Per arm and stage: seconds, mean over the seeds."""
+    """Per arm and kind of stage: seconds in all its stages, mean over the seeds.
+
+    A record's timings are keyed by what was done, the kind of stage first: ``"fine-tune reviews · bliss · seed 0"``.
+    """
     rows = [
-        {"arm": arm, "stage": stage, "seconds": seconds}
-        for (arm, _), record in board.records.items()
-        for stage, seconds in record.header.timings.items()
+        {"arm": arm, "seed": seed, "stage": name.partition(" ")[0], "seconds": seconds}
+        for (arm, seed), record in board.records.items()
+        for name, seconds in record.header.timings.items()
     ]
-    frame = pd.DataFrame(rows, columns=["arm", "stage", "seconds"])
-    return frame.groupby(["arm", "stage"], sort=False)["seconds"].mean().round(2).reset_index()
+    frame = pd.DataFrame(rows, columns=["arm", "seed", "stage", "seconds"])
+    sums = frame.groupby(["arm", "stage", "seed"], sort=False)["seconds"].sum()
+    return sums.groupby(level=["arm", "stage"], sort=False).mean().round(2).reset_index()
 
 
 def metric_table(board: Board, columns: set[str]) -> pd.DataFrame:

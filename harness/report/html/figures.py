@@ -200,7 +200,13 @@ def small_multiples(board: Board, cell: int, spec: Spec, *, field: str = "arm", 
     order = list(dict.fromkeys(sort)) or list(board.arms)
     header = {"labelFontWeight": 600, "labelPadding": 6}
     facet = {"field": field, "type": "nominal", "title": None, "sort": order, "header": header}
-    return {**spec, "facet": facet, "columns": 3, "spec": inner, "usermeta": {"cell": cell, "panels": len(order)}}
+    return {
+        **spec,
+        "facet": facet,
+        "columns": 3,
+        "spec": inner,
+        "usermeta": {"cell": cell, "panels": len(order), "axis": 64},
+    }
 
 
 def reliability(board: Board) -> Figure:
@@ -213,7 +219,7 @@ def reliability(board: Board) -> Figure:
     across, up = {"scale": {"domain": [floor, 1], "nice": False}}, {"scale": {"domain": [0, 1]}}
     spec = small_multiples(
         board,
-        125,
+        105,
         chart(
             board,
             frame,
@@ -264,13 +270,15 @@ def reliability(board: Board) -> Figure:
     )
 
 
-def wrong_confidence(board: Board) -> Figure:
-    """Histograms of the confidence of wrong predictions, one panel per arm."""
+def wrong_confidence(board: Board) -> Figure | None:
+    """Histograms of the confidence of wrong predictions, one panel per arm; ``None`` where nothing is wrong."""
     frame = curves.wrong_confidence(board)
-    start = float(frame["left"].min()) if len(frame) else 0.5
+    if frame.empty:
+        return None
+    start = float(frame["left"].min())
     spec = small_multiples(
         board,
-        125,
+        105,
         chart(
             board,
             frame,
@@ -342,7 +350,7 @@ def stage_times(board: Board) -> Figure | None:
                 "title": None,
                 "sort": stages,
                 "scale": {"scheme": {"name": "tableau10"}},
-                "legend": {"orient": "top", "columns": 4},
+                "legend": {"orient": "top"},
             },
             "tooltip": [tip("arm", "Arm"), tip("stage", "Stage"), tip("seconds", "Seconds", ",.1f")],
         },

@@ -93,6 +93,7 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
         ],
     )
     spec = small_multiples(board, 200, spec, field="score", sort=[row["score"] for row in rows])
+    spec["usermeta"]["axis"] = 12 + min(110, 7 * max(len(arm) for arm in arms))  # room for the names
     spec["resolve"] = {"scale": {"x": "independent"}}
     first = [row for row in rows if row["score"] == rows[0]["score"]]
     return Figure(

@@ -96,7 +96,7 @@ def board_context(board: Board, leaderboard: Leaderboard, *, points: int) -> dic
         "summary": " ".join(parts),
         "arms": [(arm, board.palette.index(arm) % 8) for arm in board.arms],
         "figures": [figure_context(figure) for figure in found],
-        "points": None if chart is None else chart.caption.partition(".")[0],
+        "points": chart.caption.partition(".")[0] if chart and chart.caption.startswith("A sample") else None,
     }
 
 

@@ -109,16 +109,18 @@ def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
         if len(points) == total
         else f"A sample of {len(points):,} of the {total:,} test examples, errors first (drawn with seed {seed})."
     )
+    spots = clusters(board, positions)
+    rings = "" if spots.empty else "Rings are clusters of unknown unknowns. "
     return Figure(
         f"{board.key}-map",
         "Blind-spot map",
         f"{shown} First two principal components of the embeddings; texts on hover. Ctrl and wheel zooms, shift and drag "
-        f"moves, a double click resets. Rings are clusters of unknown unknowns. Errors are those of the chosen arm, seed "
+        f"moves, a double click resets. {rings}Errors are those of the chosen arm, seed "
         f"{board.seeds_of(arms[0])[0]}, as deployed.",
         "Test examples by state: "
         + "; ".join(f"{row[0]}: {row[3]} UU, {row[4]} UU by the attack" for row in counts)
         + ".",
-        map_spec(points, clusters(board, positions), arms),
+        map_spec(points, spots, arms),
         ("Arm", *(state.capitalize() if state != STATES[2] else state for state in STATES)),
         counts,
         wide=True,
@@ -147,6 +149,19 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
         "x": {"field": "x", "type": "quantitative", "axis": axis, "scale": domain},
         "y": {"field": "y", "type": "quantitative", "axis": axis, "scale": domain},
     }
+    here: Spec = {"data": inline(spots), "transform": [{"filter": "datum.arm == arm"}]}
+    rings = [
+        {
+            **here,
+            "mark": {"type": "point", "filled": False, "strokeWidth": 2, "size": 1600},
+            "encoding": {**at, "tooltip": [tip("words", "Cluster"), tip("size", "Unknown unknowns", ",.0f")]},
+        },
+        {
+            **here,
+            "mark": {"type": "text", "dy": -28, "fontWeight": 600},
+            "encoding": {**at, "text": {"field": "words", "type": "nominal"}},
+        },
+    ]
     tests = "".join(f"code == {code} ? '{state}' : " for code, state in enumerate(STATES[:-1])) + f"'{STATES[-1]}'"
     return {
         "$schema": SCHEMA,
@@ -177,20 +192,6 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
                     "tooltip": lines,
                 },
             },
-            {
-                "data": inline(spots),
-                "transform": [{"filter": "datum.arm == arm"}],
-                "mark": {"type": "point", "filled": False, "strokeWidth": 2, "size": 1600},
-                "encoding": {
-                    **at,
-                    "tooltip": [tip("words", "Cluster"), tip("size", "Unknown unknowns", ",.0f")],
-                },
-            },
-            {
-                "data": inline(spots),
-                "transform": [{"filter": "datum.arm == arm"}],
-                "mark": {"type": "text", "dy": -28, "fontWeight": 600},
-                "encoding": {**at, "text": {"field": "words", "type": "nominal"}},
-            },
+            *([] if spots.empty else rings),
         ],
     }

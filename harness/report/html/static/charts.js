@@ -11,19 +11,19 @@
     return {
       background: null, font: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", aria: false,
       view: { stroke: null }, axis, axisX: { grid: false, ticks: false, labelFlush: false }, axisY: { domain: false, ticks: false, tickCount: 5 },
-      legend: { labelColor: ink, titleColor: muted, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, symbolType: "circle", symbolBaseFillColor: muted, symbolBaseStrokeColor: ink },
+      legend: { labelColor: ink, titleColor: muted, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, symbolType: "circle", symbolBaseFillColor: muted, symbolBaseStrokeColor: ink, columns: innerWidth < 520 ? 2 : 6 },
       header: { labelColor: ink, labelFontSize: 13 }, range: { category: range },
       rule: { color: muted }, text: { color: ink, fontSize: 12 }, point: { color: ink }, line: { strokeCap: "round", color: muted },
     };
   }
 
   function fit(spec, width) {
-    const cell = spec.usermeta?.cell;
-    if (!cell) return spec;
-    const most = Math.max(1, Math.min(4, spec.usermeta.panels, Math.floor((width - 44) / (cell + 20))));
-    const columns = Math.ceil(spec.usermeta.panels / Math.ceil(spec.usermeta.panels / most)); // rows of equal length
+    if (!spec.usermeta) return spec;
+    const { cell, panels, axis } = spec.usermeta;
     const room = spec.resolve ? 36 : 20; // independent scales need room for their own axes
-    const inner = Math.floor((width - 64 - (columns - 1) * room) / columns);
+    const most = Math.max(1, Math.min(4, panels, Math.floor((width - axis - 10) / (cell + 20))));
+    const columns = Math.ceil(panels / Math.ceil(panels / most)); // rows of equal length
+    const inner = Math.floor((width - axis - 10 - (columns - 1) * room) / columns);
     return { ...spec, columns, spec: { ...spec.spec, width: inner } };
   }
 
