@@ -206,3 +206,39 @@ def test_planting_in_the_built_in_reviews() -> None:
     assert len(data.test) == 350
     assert len(tagged(data.test, "comedies")) > 10
     assert all("imdb" in e.tags for e in tagged(data.test, "long"))
+
+
+@pytest.mark.slow
+def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> None:
+    import harness
+
+    overrides = {
+        "models.minilm.num_hidden_layers": 1,
+        "models.minilm.max_length": 24,
+        "models.minilm.epochs": 2,
+        "datasets.reviews.source.train_size": 120,
+        "datasets.reviews.source.validation_size": 40,
+        "datasets.reviews.source.test_size": 50,
+        "datasets.reviews.spots.2.test": 10,
+        "thresholds": "[0.5]",
+        "arms": "{only: {}, bandit: {select: bandit, generate: neighbours}, cover: {select: coverage, generate: neighbours}}",
+        "metrics": "[accuracy, attack, aurc, blind-spots, brier, confidence, cost, discovery, ece, matched-uu, nll, uu]",
+    }
+    suite = harness.load_suite(
+        Path(__file__).parents[1] / "suites/planted.yaml",
+        overrides=[f"{key}={value}" for key, value in overrides.items()],
+    )
+    run = harness.run(suite, output=tmp_path / "runs", store=tmp_path / "store")
+    assert not run.failures
+    assert {record.header.arm for record in run.records} == {"only", "bandit", "cover"}
+    for record in run.records:
+        scores = record.header.scores
+        if record.header.arm == "only":
+            assert scores["planted_repaired"].value == 0
+            assert scores["planted_cost"].value == 0
+            assert scores["planted_found"].value == 0
+        planted = record.frame("tables/blind-spots.planted")
+        assert planted is not None
+        assert set(planted["spot"]) == {"comedies", "cue", "long"}
+        assert scores["seconds/fine-tune"].value > 0
+        assert scores["discovery_uus/bandit"].value >= 0

@@ -10,10 +10,10 @@ from harness.components import Metric, Outcome, Score, Scores
 class Cost(Metric):
     """What the arm cost: seconds per stage, peak memory, language-model tokens and money.
 
-    ``seconds`` is the wall-clock time of all stages of the arm, shared ones included, and ``seconds/STAGE`` that of each kind of
-    stage; ``peak_memory_bytes`` the largest resident size of the process; ``requests``, ``prompt_tokens`` and
-    ``completion_tokens`` what was asked of a language model, ``money`` its price in US dollars (0 when unknown). All from 0
-    up, lower is better. Measured, therefore not the same from run to run.
+    ``seconds`` is the wall-clock time of all stages of the arm, shared ones included, and ``seconds/STAGE`` that of each kind
+    of stage; ``peak_memory_bytes`` the largest resident size of the process; ``requests``, ``prompt_tokens`` and
+    ``completion_tokens`` what was asked of a language model, ``money`` its price in US dollars (0 when unknown). All
+    from 0 up, lower is better. Measured, therefore not the same from run to run.
     """
 
     api_version: ClassVar[int] = 1

@@ -123,6 +123,6 @@ def checked(probs: FloatArray, rows: int, classes: int, what: str) -> FloatArray
     return probs
 
 
-def tau_grid(low: float = 0.5, high: float = 1.0, steps: int = 100) -> Sequence[float]:
-    """The thresholds of a curve over τ: ``steps + 1`` evenly spaced values, rounded to be readable."""
-    return [round(float(tau), 6) for tau in np.linspace(low, high, steps + 1)]
+def tau_grid() -> Sequence[float]:
+    """The thresholds of a curve over τ: 0.5 to 1 in steps of 0.005."""
+    return [round(0.5 + step / 200, 3) for step in range(101)]
