@@ -292,6 +292,7 @@ def test_progress_counts_every_training_example(checkpoints):
         (np.ones((8, 1)), r"shape \(8,\)"),
         (np.array([1.0] * 7 + [-0.5]), r"negative or not finite.*-0\.5 at position 7"),
         (np.array([np.nan] + [1.0] * 7), "negative or not finite"),
+        (np.array([1e300] + [1.0] * 7), "negative or not finite"),
         (np.zeros(8), "All loss weights are zero"),
     ],
 )

@@ -88,7 +88,8 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
     Raises:
         DataError: Wrong shape, values that are negative or not finite, or nothing but zeros.
     """
-    array = np.asarray(weights, dtype=np.float64).astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
+        array = np.asarray(weights, dtype=np.float64).astype(np.float32)
     if array.shape != (n,):
         raise DataError(f"Loss weights must have shape ({n},), one per training example, not {array.shape}.")
     bad = ~np.isfinite(array) | (array < 0)
@@ -128,12 +129,12 @@ def train_classifier(
     factors = None if weights is None else torch.from_numpy(np.asarray(weights)).to(runtime.device)
     steps = options.epochs * -(-len(train) // options.batch_size)
     optimizer, schedule = _optimizer(model, options, steps)
-    scaled = f"learning_rate ({options.learning_rate:g})"
+    too_fast = f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."
+    too_large = f"Lower batch_size ({options.batch_size}) or max_length."
+    total = options.epochs * len(train)
     step = 0
     model.train()
-    count = options.epochs * len(train)
-    too_large = f"Lower batch_size ({options.batch_size}) or max_length."
-    with progress("training examples", total=count) as bar, deterministic(runtime.device), within_memory(too_large):
+    with progress("training examples", total=total) as bar, deterministic(runtime.device), within_memory(too_large):
         for epoch in range(options.epochs):
             shuffled = order.permutation(len(train))
             for start in range(0, len(train), options.batch_size):
@@ -148,7 +149,7 @@ def train_classifier(
                 if not np.isfinite(value):
                     raise HarnessError(
                         f"Fine-tuning diverged: the loss is {value} at step {step} of {steps} (epoch {epoch + 1}).",
-                        hint=f"Lower {scaled}, set max_gradient_norm: 1.0, or use a longer warmup.",
+                        hint=too_fast,
                     )
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -161,7 +162,7 @@ def train_classifier(
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise HarnessError(
             f"Fine-tuning diverged: the weights are not finite after step {steps}.",
-            hint=f"Lower {scaled}, set max_gradient_norm: 1.0, or use a longer warmup.",
+            hint=too_fast,
         )
 
 
