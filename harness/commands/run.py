@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import console, selected
 from harness.display import PlainDisplay, RichDisplay, duration
+
+if TYPE_CHECKING:
+    from harness.records import RecordFolder
 
 
 def run_suite(
@@ -44,6 +47,8 @@ def run_suite(
         screen.print(result.leaderboard.to_rich())
     for report in result.valuations:
         screen.print(report.to_rich(), "")
+    for line in repeated(result.records):
+        notes.print(f"note: {line}", style="yellow", markup=False)
     if not quiet:
         work = f"{result.computed} stages computed" if result.computed else "nothing to compute"
         notes.print(f"{duration(result.seconds)}, {work}. Results: {result.folder}", markup=False)
@@ -52,3 +57,14 @@ def run_suite(
     if error := failed(result):
         sys.stdout.flush()
         raise error
+
+
+def repeated(records: Sequence[RecordFolder]) -> list[str]:
+    """A line per data set whose test examples are partly in the training set."""
+    lines: dict[str, None] = {}
+    for record in records:
+        data = record.header.data
+        count = data.notes.get("duplicates_train_test", 0)
+        if count:
+            lines[f"{record.header.dataset}: {count} of {data.test} test texts are in the training set too."] = None
+    return list(lines)
