@@ -26,6 +26,10 @@ FILES = {
 }
 
 
+OLD = {"config.json": FILES["config.json"], "pytorch_model.bin": b"weights", "vocab.txt": b"[PAD]"}
+REPOSITORIES = {"lab/tiny": FILES, "lab/old": OLD}
+
+
 class Hub(BaseHTTPRequestHandler):
     """As much of the hub's interface as a download of one repository takes."""
 
@@ -37,14 +41,14 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         self.requests.append(f"{self.command} {self.path}")
         path = self.path.split("?")[0].strip("/").split("/")
-        if path[:2] == ["api", "models"] and path[2:4] == ["lab", "tiny"]:
+        if path[:2] == ["api", "models"] and (name := "/".join(path[2:4])) in REPOSITORIES:
             if path[4:] not in ([], ["revision", "main"], ["revision", COMMIT]):
                 return self.answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
-            siblings = [{"rfilename": name} for name in FILES]
-            return self.answer(200, json.dumps({"id": "lab/tiny", "sha": COMMIT, "siblings": siblings}).encode())
-        if path[:3] == ["lab", "tiny", "resolve"] and "/".join(path[4:]) in FILES:
-            name = "/".join(path[4:])
-            return self.answer(200, FILES[name], {"X-Repo-Commit": COMMIT, "ETag": f'"{name}"'})
+            siblings = [{"rfilename": file} for file in REPOSITORIES[name]]
+            return self.answer(200, json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode())
+        if path[2:3] == ["resolve"] and (name := "/".join(path[:2])) in REPOSITORIES:
+            body = REPOSITORIES[name]["/".join(path[4:])]
+            return self.answer(200, body, {"X-Repo-Commit": COMMIT, "ETag": f'"{path[-1]}"'})
         return self.answer(404, b"", {"X-Error-Code": "RepoNotFound"})
 
     def answer(self, status, body, headers=None):
@@ -101,6 +105,11 @@ def test_hub_download_then_offline(hub, tmp_path):
     assert on_hub(tmp_path, FETCH, endpoint=url(hub)) == expected
     assert Hub.requests == []
     assert on_hub(tmp_path, FETCH, endpoint="http://127.0.0.1:1", HF_HUB_OFFLINE="1") == expected
+
+
+def test_older_repositories_have_weights_in_the_other_format(hub, tmp_path):
+    said = on_hub(tmp_path, FETCH.replace("lab/tiny", "lab/old"), endpoint=url(hub))
+    assert said == f"lab/old@{COMMIT}\nconfig.json pytorch_model.bin vocab.txt"
 
 
 def test_preflight_and_identity_download_nothing(hub, tmp_path):
