@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import HarnessError
+
 VERSION = 1
 """Version of the files."""
 
@@ -68,12 +70,19 @@ class AnswerCache:
             return None
 
     def put(self, key: str, request: Mapping[str, Any], answer: Answer) -> None:
-        """Keep an answer; when this returns it survives the death of the process."""
+        """Keep an answer; when this returns it survives the death of the process.
+
+        Raises:
+            HarnessError: The file cannot be written.
+        """
         self._memory[key] = answer
-        if self._folder is not None:
-            write_json(
-                self._path(self._folder, key), {"version": VERSION, "request": dict(request), "answer": asdict(answer)}
-            )
+        if self._folder is None:
+            return
+        path = self._path(self._folder, key)
+        try:
+            write_json(path, {"version": VERSION, "request": dict(request), "answer": asdict(answer)})
+        except OSError as error:
+            raise HarnessError(f"The answer cache cannot be written: {path}: {error.strerror or error}.") from error
 
     @staticmethod
     def _path(folder: Path, key: str) -> Path:
