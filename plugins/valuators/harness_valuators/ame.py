@@ -51,4 +51,5 @@ class Ame(SubsetValuator):
             model = RidgeCV(alphas=np.logspace(-1, 5, 13)).fit(coded, target)
         else:
             model = LassoCV(cv=5, alphas=30, eps=0.01, max_iter=2000, tol=1e-3).fit(coded, target)
-        return model.coef_ * spread / scale
+        effects: FloatArray = model.coef_ * spread / scale
+        return effects

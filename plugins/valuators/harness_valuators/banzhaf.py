@@ -44,4 +44,5 @@ class Banzhaf(SubsetValuator):
         count = subsets.sum(axis=0)
         inside = rest @ subsets
         outside = (rest.sum() - inside) / np.maximum(len(subsets) - count, 1)
-        return share * linear + inside / np.maximum(count, 1) - outside
+        values: FloatArray = share * linear + inside / np.maximum(count, 1) - outside
+        return values

@@ -34,7 +34,7 @@ class BetaShapley(PermutationValuator):
         before = np.arange(n)
         choose = gammaln(n) - gammaln(before + 1) - gammaln(n - before)
         # B(j + β - 1, n - j + α) of the paper, with j = before + 1; times n because permutations reach each position alike
-        weights = n * np.exp(
+        weights: FloatArray = n * np.exp(
             choose + betaln(before + self.beta, n - 1 - before + self.alpha) - betaln(self.alpha, self.beta)
         )
         # Positions in the far tail cost as much as the others and add nothing.

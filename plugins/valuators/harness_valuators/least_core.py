@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness_valuators.options import SubsetValuator
 
 if TYPE_CHECKING:
-    from harness.types import FloatArray
+    from harness.types import BoolArray, FloatArray
 
 
 class LeastCore(SubsetValuator):
@@ -43,7 +43,7 @@ class LeastCore(SubsetValuator):
         return least_core(subsets, worth, game.whole - game.empty)
 
 
-def least_core(subsets: FloatArray, worth: FloatArray, whole: float) -> FloatArray:
+def least_core(subsets: BoolArray, worth: FloatArray, whole: float) -> FloatArray:
     """Least-core values of least norm.
 
     Args:
@@ -84,6 +84,12 @@ def least_core(subsets: FloatArray, worth: FloatArray, whole: float) -> FloatArr
         return float(moved @ moved / 2 - needed @ lam), centred @ moved - needed
 
     solution = minimize(
-        dual, np.zeros(m), jac=True, method="L-BFGS-B", bounds=[(0, None)] * m, options={"maxiter": 5000, "maxfun": 10000}
+        dual,
+        np.zeros(m),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * m,
+        options={"maxiter": 5000, "maxfun": 10000},
     )
-    return (centred.T @ solution.x + total / n) * scale
+    values: FloatArray = (centred.T @ solution.x + total / n) * scale
+    return values

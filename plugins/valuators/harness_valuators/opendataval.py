@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -34,6 +35,21 @@ INSTALL = (
 )
 
 WORKER = Path(__file__).with_name("opendataval_worker.py")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the worker found.
+
+    Attributes:
+        values: ``(n_train,)`` float64.
+        seconds: Wall-clock time of the evaluator itself, without starting the worker and importing the package.
+        peak_bytes: Largest resident memory of the worker, the package included.
+    """
+
+    values: FloatArray
+    seconds: float
+    peak_bytes: int
 
 
 class OpenDataVal(Valuator):
@@ -82,7 +98,11 @@ class OpenDataVal(Valuator):
         return {**super().identity(), "versions": self._versions()}
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
-        """``(n_train,)`` float64 values as the evaluator defines them.
+        """``(n_train,)`` float64 values as the evaluator defines them. See :meth:`evaluate`."""
+        return self.evaluate(problem, seed=seed).values
+
+    def evaluate(self, problem: ValuationProblem, *, seed: int) -> Evaluation:
+        """Values, and what they cost in the worker.
 
         Raises:
             harness.errors.InputError: opendataval is missing, has no such evaluator, or refuses its arguments.
@@ -104,20 +124,20 @@ class OpenDataVal(Valuator):
             arrays = {"x_train": problem.x_train, "x_valid": problem.x_valid}
             arrays = {key: x.astype(np.float32) for key, x in arrays.items()}
             np.savez(place / "data.npz", allow_pickle=False, **arrays, y_train=problem.y_train, y_valid=problem.y_valid)
-            self._call([str(place)])
+            answer = self._call([str(place)])
             values = np.load(place / "values.npy", allow_pickle=False).astype(np.float64)
         if values.shape != (problem.n_train,) or not np.isfinite(values).all():
             raise HarnessError(
                 f"opendataval's {self.evaluator} gave values of shape {values.shape}, {int((~np.isfinite(values)).sum())} of"
                 f" them not finite; {problem.n_train} finite values were expected."
             )
-        return values
+        return Evaluation(values, answer["seconds"], answer["peak_bytes"])
 
     def _call(self, arguments: list[str]) -> dict[str, Any]:
         return _run(self._python(), self._folder(), tuple(arguments), self.timeout, f"opendataval's {self.evaluator}")
 
     def _python(self) -> str:
-        return os.path.expanduser(self.python) if self.python else sys.executable
+        return str(Path(self.python).expanduser()) if self.python else sys.executable
 
     def _folder(self) -> str:
         chosen = self.folder or os.environ.get(FOLDER_VARIABLE) or ""
@@ -140,7 +160,9 @@ def _run(python: str, folder: str, arguments: tuple[str, ...], timeout: float, w
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
-        raise HarnessError(f"{what} was stopped after {timeout:g} s.", hint="The option `timeout` allows more.") from error
+        raise HarnessError(
+            f"{what} was stopped after {timeout:g} s.", hint="The option `timeout` allows more."
+        ) from error
     except OSError as error:
         raise InputError(f"The worker's interpreter {python!r} does not start: {error}", hint=INSTALL) from error
     lines = done.stdout.strip().splitlines()
@@ -153,7 +175,7 @@ def _run(python: str, folder: str, arguments: tuple[str, ...], timeout: float, w
     if problem == "missing":
         raise InputError(f"opendataval cannot be imported by {python}: {message}", hint=INSTALL)
     if problem == "unknown":
-        raise InputError(f"{message} {did_you_mean(what.split()[-1], answer['known'])}")
+        raise InputError(f"{message} {did_you_mean(what.rsplit(maxsplit=1)[-1], answer['known'])}")
     if problem == "arguments":
         raise InputError(f"{what} refuses its arguments: {message}")
     if problem == "failed":

@@ -5,14 +5,20 @@ Arguments: a folder to import from (or an empty string), then ``--versions``, or
 what went wrong, if anything.
 """
 
+from __future__ import annotations
+
+import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
 import json
 import random
+import resource
 import sys
+import time
 import types
 from pathlib import Path
+from typing import Any
 
 PLACEHOLDERS = ("torchvision", "transformers", "matplotlib", "mpl_toolkits", "pandera", "PIL", "pykeops", "typer")
 """Packages that opendataval imports at its top for loading and plotting data; valuation never calls them."""
@@ -21,64 +27,65 @@ PLACEHOLDERS = ("torchvision", "transformers", "matplotlib", "mpl_toolkits", "pa
 class _Anything(type):
     """A class that may be called, subscripted, and asked for any attribute, while modules that use it are imported."""
 
-    def __getattr__(cls, name):
+    def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return Placeholder
 
-    def __getitem__(cls, _):
+    def __getitem__(cls, _: Any) -> Any:
         return Placeholder
 
 
 class Placeholder(metaclass=_Anything):
     """Stands for any object of a package that is not there."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As a decorator: what is decorated, unchanged."""
         return args[0] if args else self
 
 
-class PlaceholderModules:
+class PlaceholderModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the packages in ``PLACEHOLDERS`` as modules in which every name is a placeholder."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         """Find a module; see ``importlib.abc.MetaPathFinder``."""
-        if name.partition(".")[0] not in PLACEHOLDERS:
+        if fullname.partition(".")[0] not in PLACEHOLDERS:
             return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
-    def create_module(self, spec):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         """An empty module that answers for every name."""
         module = types.ModuleType(spec.name)
-        module.__getattr__ = lambda name: _Anything.__getattr__(Placeholder, name)
+        vars(module)["__getattr__"] = lambda name: getattr(Placeholder, name)
         return module
 
-    def exec_module(self, module):
+    def exec_module(self, module: types.ModuleType) -> None:
         """There is nothing to execute."""
 
 
-class Problem(Exception):
+class WorkerError(Exception):
     """An expected failure, with what the other side has to know of it."""
 
-    def __init__(self, problem, message, **details):
+    def __init__(self, problem: str, message: str, **details: Any) -> None:
         super().__init__(message)
-        self.answer = {"problem": problem, "message": message, **details}
+        self.answer: dict[str, Any] = {"problem": problem, "message": message, **details}
 
 
-def versions():
+def versions() -> dict[str, Any]:
     """The versions that a result depends on."""
     found = {}
     for name in ("opendataval", "torch", "numpy", "scikit-learn", "geomloss"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            raise Problem("missing", f"{name} is not installed.") from None
+            raise WorkerError("missing", f"{name} is not installed.") from None
     return {"versions": found}
 
 
-def value(place):
+def value(place: Path) -> dict[str, Any]:
     """Compute the values of the job in the folder ``place``."""
     job = json.loads((place / "job.json").read_text())
     sys.meta_path.insert(0, PlaceholderModules())
@@ -90,20 +97,20 @@ def value(place):
         from opendataval.model import ClassifierSkLearnWrapper, LogisticRegression
         from sklearn.linear_model import LogisticRegression as SkLearnLogisticRegression
     except ImportError as error:
-        raise Problem("missing", str(error)) from error
+        raise WorkerError("missing", str(error)) from error
 
     known = {kind.__name__.lower(): kind for kind in DataEvaluator.Evaluators.values()}
     kind = known.get(job["evaluator"].lower())
     if kind is None:
         names = sorted(kind.__name__ for kind in known.values())
-        raise Problem("unknown", f"opendataval has no evaluator called {job['evaluator']!r}.", known=names)
+        raise WorkerError("unknown", f"opendataval has no evaluator called {job['evaluator']!r}.", known=names)
     random.seed(job["seed"])
-    np.random.seed(job["seed"] % 2**32)
+    np.random.seed(job["seed"] % 2**32)  # noqa: NPY002 - its evaluators draw from the global generator
     torch.manual_seed(job["seed"])
     try:
         evaluator = kind(**job["arguments"], random_state=np.random.RandomState(job["seed"] % 2**32))
     except TypeError as error:
-        raise Problem("arguments", str(error)) from error
+        raise WorkerError("arguments", str(error)) from error
 
     data, classes = np.load(place / "data.npz", allow_pickle=False), job["classes"]
     x_train, x_valid = torch.as_tensor(data["x_train"]), torch.as_tensor(data["x_valid"])
@@ -115,21 +122,24 @@ def value(place):
         else:
             model = ClassifierSkLearnWrapper(SkLearnLogisticRegression, classes, max_iter=1000)
         evaluator.input_model_metric(model, accuracy)
+    begin = time.perf_counter()
     evaluator.train_data_values(**job["training"])
-    np.save(place / "values.npy", np.asarray(evaluator.data_values, dtype=np.float64).reshape(-1), allow_pickle=False)
-    return {}
+    values = np.asarray(evaluator.data_values, dtype=np.float64).reshape(-1)
+    seconds = time.perf_counter() - begin
+    np.save(place / "values.npy", values, allow_pickle=False)
+    return {"seconds": seconds, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
-def main():
+def main() -> None:
     """Run the worker; never raises."""
     folder, what = sys.argv[1:3]
     if folder:
         sys.path.append(folder)
     try:
         answer = versions() if what == "--versions" else value(Path(what))
-    except Problem as problem:
+    except WorkerError as problem:
         answer = problem.answer
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the other side reports it
         answer = {"problem": "failed", "message": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer))
 

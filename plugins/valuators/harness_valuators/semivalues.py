@@ -122,9 +122,7 @@ def _walk(game: Game, orders: torch.Tensor, tolerance: float) -> tuple[torch.Ten
     return torch.stack(gains, dim=1), steps
 
 
-def _summary(
-    sums: FloatArray, squares: FloatArray, counts: FloatArray, permutations: int, marginals: int
-) -> Estimate:
+def _summary(sums: FloatArray, squares: FloatArray, counts: FloatArray, permutations: int, marginals: int) -> Estimate:
     known = np.maximum(counts, 1)
     means = sums / known
     variance = np.maximum(squares / known - means**2, 0) * known / np.maximum(known - 1, 1)

@@ -17,7 +17,7 @@ from harness_valuators.utility import Utility
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.types import FloatArray, IntArray
+    from harness.types import BoolArray, FloatArray, IntArray
 
 
 class SubsetUtility:
@@ -58,7 +58,7 @@ class SubsetUtility:
         """``(M,)`` utilities of predictors."""
         return self.utility(self.model.logits(self.model.scores(theta, self.data.x_valid)))
 
-    def predictors(self, weights: FloatArray | IntArray) -> Iterator[tuple[slice, torch.Tensor]]:
+    def predictors(self, weights: BoolArray | IntArray) -> Iterator[tuple[slice, torch.Tensor]]:
         """Train on weighted points.
 
         Args:
@@ -75,7 +75,7 @@ class SubsetUtility:
                 yield rows, self.model.steps(start, part, self.steps, part.sum(0))
                 bar.advance(part.shape[1])
 
-    def __call__(self, weights: FloatArray | IntArray) -> FloatArray:
+    def __call__(self, weights: BoolArray | IntArray) -> FloatArray:
         """``(M,)`` float64 utilities of ``(M, N)`` weights."""
         values = np.empty(len(weights))
         for rows, theta in self.predictors(weights):

@@ -21,8 +21,8 @@ def calibrated_gradients(options: Lava, problem: ValuationProblem, *, device: st
     # Directions in which the training set does not vary were dropped: they add the same to all distances to a point.
     cost = torch.cdist(data.x, data.x_valid).square()
     labels = cost.new_zeros(data.classes, data.classes)
-    for a in data.y.unique().tolist():
-        for b in data.y_valid.unique().tolist():
+    for a in torch.unique(data.y).tolist():
+        for b in torch.unique(data.y_valid).tolist():
             between = cost[data.y == a][:, data.y_valid == b]
             labels[a, b] = _sinkhorn(between, options)[0]
     cost = cost + options.label_weight * labels[data.y][:, data.y_valid]

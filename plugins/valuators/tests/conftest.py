@@ -35,7 +35,9 @@ def embed(texts):
     with torch.inference_mode():
         for begin in range(0, len(order), 32):
             rows = order[begin : begin + 32]
-            batch = tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=64, return_tensors="pt")
+            batch = tokenizer(
+                [texts[i] for i in rows], padding=True, truncation=True, max_length=64, return_tensors="pt"
+            )
             mask = batch["attention_mask"][..., None]
             hidden = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
             out[rows] = torch.nn.functional.normalize(hidden, dim=1).numpy()

@@ -24,12 +24,32 @@ FAST = {
     "loo": {},
     "random": {},
 }
-RANDOM = {"ame", "banzhaf", "beta-shapley", "data-oob", "data-shapley", "distributional-shapley", "dvrl", "least-core", "random"}
+RANDOM = {
+    "ame",
+    "banzhaf",
+    "beta-shapley",
+    "data-oob",
+    "data-shapley",
+    "distributional-shapley",
+    "dvrl",
+    "least-core",
+    "random",
+}
 UTILITIES = ("probability", "accuracy", "log-loss", "blind-spot")
-SAMPLING = ("ame", "banzhaf", "beta-shapley", "data-oob", "data-shapley", "distributional-shapley", "dvrl", "least-core", "loo")
+SAMPLING = (
+    "ame",
+    "banzhaf",
+    "beta-shapley",
+    "data-oob",
+    "data-shapley",
+    "distributional-shapley",
+    "dvrl",
+    "least-core",
+    "loo",
+)
 # What a method should reach on the easy problem `blobs`; the others are at chance by nature (lava sees no conditional
 # labels, random nothing) or select few points (ame).
-DETECTS = {name: 0.75 for name in FAST} | {"random": 0.0, "lava": 0.0, "ame": 0.5, "least-core": 0.55}
+DETECTS = dict.fromkeys(FAST, 0.75) | {"random": 0.0, "lava": 0.0, "ame": 0.5, "least-core": 0.55}
 
 
 def valuator(name, **options):
@@ -50,7 +70,7 @@ def test_same_seed_gives_the_same_bits_and_leaves_global_generators_alone(name, 
 
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     first = valuator(name).value(blobs.problem, seed=3)
-    torch.rand(7), np.random.random(7)  # noqa: B018, NPY002 - the global state must not matter
+    torch.rand(7), np.random.random(7)  # noqa: NPY002 - the global state must not matter
     again = valuator(name).value(blobs.problem, seed=3)
     other = valuator(name).value(blobs.problem, seed=4)
     assert first.tobytes() == again.tobytes()

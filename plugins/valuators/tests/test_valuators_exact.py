@@ -6,15 +6,15 @@ from math import comb
 import numpy as np
 import pytest
 import torch
+from harness_valuators.beta_shapley import BetaShapley
+from harness_valuators.games import Step
+from harness_valuators.least_core import least_core
+from harness_valuators.semivalues import estimate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.components import ValuationProblem
 from harness.registry import component
-from harness_valuators.beta_shapley import BetaShapley
-from harness_valuators.games import Step
-from harness_valuators.least_core import least_core
-from harness_valuators.semivalues import estimate
 
 
 class TableGame:
@@ -54,7 +54,14 @@ def shapley(worth):
 
 def run(game, weights=None, **options):
     weights = np.ones(game.players) if weights is None else weights
-    defaults = {"visited_only": False, "permutations": 3000, "batch": 500, "tolerance": 0.0, "reliability": 1.0, "seed": 0}
+    defaults = {
+        "visited_only": False,
+        "permutations": 3000,
+        "batch": 500,
+        "tolerance": 0.0,
+        "reliability": 1.0,
+        "seed": 0,
+    }
     return estimate(game, weights=weights, **{**defaults, **options})
 
 
@@ -161,7 +168,9 @@ def small():
 
 def test_data_shapley_of_the_logistic_predictor(small):
     problem, worth = small
-    valuator = component("valuator", "data-shapley", permutations=2000, reliability=1.0, tolerance=0.0, predictor_steps=20)
+    valuator = component(
+        "valuator", "data-shapley", permutations=2000, reliability=1.0, tolerance=0.0, predictor_steps=20
+    )
     result = valuator.estimate(problem, seed=0)
     assert np.allclose(result.values, shapley(worth), atol=0.004)
     assert result.values.sum() == pytest.approx(worth[-1] - worth[0], abs=1e-3)
@@ -186,7 +195,9 @@ def test_banzhaf_and_least_core_and_leave_one_out_of_the_logistic_predictor(smal
 
 
 def test_least_core_has_the_smallest_deficit_and_treats_twins_alike():
-    worth = np.array([float(bin(b & 0b0111).count("1") >= 2) for b in range(16)])  # majority of three, and a null player
+    worth = np.array(
+        [float(bin(b & 0b0111).count("1") >= 2) for b in range(16)]
+    )  # majority of three, and a null player
     subsets = np.array([[b >> i & 1 for i in range(4)] for b in range(16)], dtype=bool)
     values = least_core(subsets, worth, worth[-1])
     assert np.allclose(values, [1 / 3, 1 / 3, 1 / 3, 0], atol=1e-4)
@@ -222,13 +233,14 @@ def test_knn_shapley_does_not_depend_on_the_block_size(monkeypatch, blobs):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_batched_predictors_reach_the_solution_of_scikit_learn(classes):
-    from sklearn.linear_model import LogisticRegression
-
     from harness_valuators.logistic import Logistic, prepare
+    from sklearn.linear_model import LogisticRegression
 
     rng = np.random.default_rng(0)
     y = rng.integers(0, classes, 60)
-    problem = ValuationProblem(rng.standard_normal((60, 5)) + np.eye(classes, 5)[y], y, np.zeros((1, 5)), np.zeros(1, int))
+    problem = ValuationProblem(
+        rng.standard_normal((60, 5)) + np.eye(classes, 5)[y], y, np.zeros((1, 5)), np.zeros(1, int)
+    )
     data = prepare(problem, dtype=torch.float64)
     model = Logistic(data.x, data.y, classes, 1.0, data.spectrum)
     weights = torch.as_tensor(rng.integers(0, 2, (60, 4)), dtype=torch.float64)

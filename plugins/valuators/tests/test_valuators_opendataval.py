@@ -1,0 +1,95 @@
+"""opendataval in its worker; skipped only where the worker is not installed."""
+
+import numpy as np
+import pytest
+from harness_valuators import opendataval as adapter
+
+from harness import valuation_board as board
+from harness.errors import HarnessError, InputError
+from harness.registry import component
+
+
+def evaluator(name, **options):
+    return component("valuator", "opendataval", evaluator=name, **options)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    try:
+        evaluator("KNNShapley").preflight()
+    except InputError as error:
+        pytest.skip(f"opendataval's worker is not installed: {str(error).splitlines()[0]}")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "floor"),
+    [
+        ("KNNShapley", {"k_neighbors": 10}, 0.75),
+        ("DataOob", {"num_models": 60}, 0.75),
+        ("DVRL", {"rl_epochs": 20}, 0.0),
+    ],
+)
+def test_evaluators_run_and_repeat(name, arguments, floor, blobs, worker):
+    valuator = evaluator(name, arguments=arguments)
+    first, again = valuator.evaluate(blobs.problem, seed=5), valuator.value(blobs.problem, seed=5)
+    assert first.values.tobytes() == again.tobytes()
+    assert board.noisy_label_auroc(first.values, blobs.noisy) >= floor
+    assert first.seconds > 0
+    assert first.peak_bytes > 1e8
+
+
+def test_its_torch_predictor_repeats_too(blobs, worker):
+    valuator = evaluator(
+        "DVRL", predictor="torch", arguments={"rl_epochs": 5}, training={"epochs": 1, "batch_size": 64}
+    )
+    assert valuator.value(blobs.problem, seed=1).tobytes() == valuator.value(blobs.problem, seed=1).tobytes()
+
+
+def test_knn_shapley_is_the_same_as_ours(blobs, worker):
+    theirs = evaluator("knnshapley", arguments={"k_neighbors": 5}).value(blobs.problem, seed=0)
+    ours = component("valuator", "knn-shapley", k=5).value(blobs.problem, seed=0)
+    assert np.allclose(theirs, ours, atol=1e-5)
+
+
+def test_unknown_evaluators_and_arguments_are_named(blobs, worker):
+    with pytest.raises(InputError, match=r"no evaluator called 'KNNShaply'.*\n?.*Did you mean 'KNNShapley'"):
+        evaluator("KNNShaply").value(blobs.problem, seed=0)
+    with pytest.raises(InputError, match=r"refuses its arguments.*'k'"):
+        evaluator("KNNShapley", arguments={"k": 3}).value(blobs.problem, seed=0)
+
+
+def test_a_failure_inside_the_evaluator_is_one_message(blobs, worker):
+    with pytest.raises(HarnessError, match="opendataval's DVRL failed"):
+        evaluator("DVRL", arguments={"layer_number": 1}).value(blobs.problem, seed=0)
+
+
+def test_slow_evaluators_are_stopped(blobs, worker):
+    with pytest.raises(HarnessError, match=r"stopped after 0\.5 s"):
+        evaluator("DataShapley", timeout=0.5).value(blobs.problem, seed=0)
+
+
+def test_identity_has_the_versions_and_not_the_place(worker):
+    identity = evaluator("DVRL").identity()
+    assert identity["versions"]["opendataval"]
+    assert not {"python", "folder", "timeout"} & set(identity)
+
+
+def test_absence_is_reported_with_the_commands_that_install_it(tmp_path, monkeypatch):
+    monkeypatch.delenv(adapter.FOLDER_VARIABLE, raising=False)
+    empty = evaluator("DVRL", folder=str(tmp_path))
+    with pytest.raises(InputError, match="pip install --no-deps --target") as caught:
+        empty.preflight()
+    assert "opendataval is not installed" in caught.value.message
+
+
+def test_a_missing_interpreter_is_reported(tmp_path):
+    with pytest.raises(InputError, match="does not start"):
+        evaluator("DVRL", python=str(tmp_path / "python")).preflight()
+
+
+def test_an_interpreter_that_breaks_is_reported(tmp_path):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho it is broken >&2\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(HarnessError, match=r"exit status 3\.\nit is broken"):
+        evaluator("DVRL", python=str(broken)).preflight()
