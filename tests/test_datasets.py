@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 import harness
 from harness import Dataset, Example, Task
@@ -178,3 +181,15 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("page", "kind"), [("datasets", "dataset"), ("models", "model")])
+def test_the_examples_in_the_documentation_are_valid(page, kind):
+    text = (Path(__file__).parents[1] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        content = YAML(typ="safe").load(block)
+        for options in content.get(f"{kind}s", content).values():
+            options.pop("model", None)
+            harness.component(kind, options.pop("use"), **options)

@@ -160,9 +160,10 @@ class HubSource:
                 f"There is no folder {self.name!r} here, and no data set of that name on the hub (or it is private).",
                 hint="Check the spelling; for a private one, log in with `hf auth login`.",
             ) from error
-        except ValueError as error:  # no such configuration, no such split: the library names those that there are
-            raise DataError(f"The data set {self._shown} cannot be read: {_first(error)}") from error
         except Exception as error:
+            if isinstance(error, ValueError) and not isinstance(error, OSError):  # a failing network is both at times
+                # No such configuration, no such split: the library names those that there are.
+                raise DataError(f"The data set {self._shown} cannot be read: {_first(error)}") from error
             if isinstance(error, OfflineModeIsEnabled) or os.environ.get("HF_HUB_OFFLINE", "0").upper() in _YES:
                 arguments = ", ".join(repr(part) for part in (self.name, self.config) if part)
                 raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -106,8 +106,6 @@ class TabularSource(DatasetSource):
     """Leave out training examples whose text is also in the validation or test set, or came before; by default they are
     only counted."""
 
-    _ids: ClassVar[str] = "{split}/{row}"
-
     @model_validator(mode="after")
     def _consistent(self) -> TabularSource:
         if self.validation_from is not None and self.validation_size is None:
@@ -184,7 +182,7 @@ class TabularSource(DatasetSource):
             notes[f"empty_dropped_{table.split}"] = len(empty)
         dropped = set(empty)
         return [
-            Example(first, index, second, self._ids.format(split=table.split, row=row))
+            Example(first, index, second, f"{table.split}/{row}")
             for row, (first, second, index) in enumerate(zip(firsts, seconds, indices, strict=True))
             if row not in dropped and index is not None
         ]
