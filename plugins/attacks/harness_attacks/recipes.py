@@ -80,6 +80,7 @@ class Recipe:
                 host.use()
             if searching.dead:
                 break
+            trial.queries += len(said)  # until the library's own count is known
             answer = yield said
             if not trial.ready:
                 trial.original_probs = answer[0]
