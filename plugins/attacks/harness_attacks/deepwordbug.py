@@ -40,7 +40,7 @@ class DeepWordBug(QueryAttack):
     max_edit_distance: int = Field(default=30, ge=0)
     """Largest Levenshtein distance to the original (the paper's ε)."""
 
-    stopwords: Literal["english", "none"] | frozenset[str] = "english"
+    stopwords: Literal["english", "none"] | tuple[str, ...] = "english"
     """Words never to be modified: NLTK's English list, none, or a list of your own (compared as written)."""
 
     columns: Literal["both", "first", "second"] = "both"
@@ -53,7 +53,7 @@ class DeepWordBug(QueryAttack):
         from harness_attacks.stopwords import ENGLISH
 
         named = {"english": ENGLISH, "none": frozenset[str]()}
-        stopwords = named[self.stopwords] if isinstance(self.stopwords, str) else self.stopwords
+        stopwords = named[self.stopwords] if isinstance(self.stopwords, str) else frozenset(self.stopwords)
         return greedy.search(
             trial,
             CharacterEdits(trial, self.edits, self.max_edit_distance),

@@ -62,7 +62,7 @@ class TextFooler(QueryAttack):
     window: int = Field(default=15, ge=1)
     """Words around the replaced one that are compared; shorter texts are not checked, as in TextAttack."""
 
-    stopwords: Literal["textfooler", "english", "none"] | frozenset[str] = "textfooler"
+    stopwords: Literal["textfooler", "english", "none"] | tuple[str, ...] = "textfooler"
     """Words never to be replaced: the published implementation's list, NLTK's English list, none, or a list of your own."""
 
     columns: Literal["both", "first", "second"] = "both"
@@ -93,7 +93,7 @@ class TextFooler(QueryAttack):
         return greedy.search(
             trial,
             Synonyms(self, trial),
-            stopwords=named[self.stopwords] if isinstance(self.stopwords, str) else self.stopwords,
+            stopwords=named[self.stopwords] if isinstance(self.stopwords, str) else frozenset(self.stopwords),
             columns=self.columns,
             ranking="delete",
         )
