@@ -107,7 +107,8 @@ def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
     shown = (
         f"All {total:,} test examples."
         if len(points) == total
-        else f"A sample of {len(points):,} of the {total:,} test examples, errors first (drawn with seed {seed})."
+        else f"A sample of {len(points):,} of the {total:,} test examples in which errors are over-represented, "
+        f"drawn with seed {seed}."
     )
     spots = clusters(board, positions)
     rings = "" if spots.empty else "Rings are clusters of unknown unknowns. "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from harness.report.model import Board, Leaderboard, Row, ScoreInfo
 
 ALPHA = 0.05
 ABBREVIATIONS = {"uu": "UU", "ece": "ECE", "mce": "MCE", "nll": "NLL", "aurc": "AURC", "mcc": "MCC", "f1": "F1"}
-FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean", "ece/deployed", "attack_success_rate")
+FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean")
 """Columns shown from the start, beside unknown unknowns at every threshold."""
 
 
@@ -71,7 +70,9 @@ def heading(name: str) -> str:
 def column(name: str, info: ScoreInfo, board: Board) -> Column:
     """A score as a column."""
     label, _, population = heading(name).partition(" ") if "/" not in name else heading(name).rpartition(" ")
-    shown = name == board.primary or name in FIRST or bool(re.fullmatch(r"uu@[0-9.]+/(perturbed|deployed)", name))
+    attacked = any(score.startswith("uu@") and score.endswith("/perturbed") for score in board.scores)
+    counts = name.startswith("uu@") and population == ("perturbed" if attacked else "clean")
+    shown = name == board.primary or name in FIRST or counts
     aim = {"higher": "Higher is better.", "lower": "Lower is better."}.get(info.better or "", "")
     return Column(name, label, population, f"{info.meaning} {aim}".strip(), info.better or "", shown)
 
