@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.components.metric import Metric, Score
-    from harness.types import FloatArray
+    from harness.types import FloatArray, IntArray
 
 RECOVERABLE = frozenset({"baseline"})
 """Needs of metrics that records can satisfy: the baseline's outcome, from its own record."""
@@ -53,6 +53,15 @@ class _WithheldTexts(Sequence[Texts]):
         raise TextsWithheldError
 
 
+class _TextlessAttack(AttackedTest):
+    """The attack on a test set whose texts are not known."""
+
+    def take(self, rows: IntArray) -> AttackedTest:
+        """A selection of it."""
+        chosen = [self.status[int(i)] for i in rows]
+        return _TextlessAttack(chosen, _WithheldTexts(len(chosen)), self.probs[rows], self.queries[rows])
+
+
 def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Outcome:
     """The outcome that a record's predictions amount to.
 
@@ -68,15 +77,14 @@ def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Ou
     texts = record.frame("texts")
     if texts is not None and texts["id"].tolist() != predictions["id"].tolist():
         raise InputError(f"{record.folder}/texts.parquet: its ids are not those of predictions.parquet.")
-    attacked = None
+    attacked: AttackedTest | None = None
     if "status" in predictions:
-        perturbed = _WithheldTexts(len(predictions)) if texts is None else _texts(texts, "perturbed", "perturbed_pair")
-        attacked = AttackedTest(
-            predictions["status"].tolist(),
-            perturbed,
-            _probs(record, predictions, "perturbed_prob"),
-            predictions["queries"].to_numpy(),
-        )
+        parts = (_probs(record, predictions, "perturbed_prob"), predictions["queries"].to_numpy())
+        status = predictions["status"].tolist()
+        if texts is None:
+            attacked = _TextlessAttack(status, _WithheldTexts(len(status)), *parts)
+        else:
+            attacked = AttackedTest(status, _texts(texts, "perturbed", "perturbed_pair"), *parts)
     return Outcome(
         task=Task(header.dataset, header.data.labels, header.data.columns, header.data.description),
         thresholds=header.thresholds,

@@ -1,0 +1,381 @@
+"""The leaderboard from records: figures, tests, ranks, flags, and every way to show it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from ruamel.yaml import YAML
+from scipy import stats
+
+from harness.errors import InputError
+from harness.record_writer import write_record
+from harness.records import RecordFolder, find_records
+from harness.report import Leaderboard, build
+from harness.report.baselines import Baselines, default_baselines, read_baselines, reported_boards
+from harness.report.exports import hf_yaml, lm_eval
+from harness.report.site import build_site
+from harness.testing.records import PretendArm, pretend_record
+
+ARMS = [
+    PretendArm("only"),
+    PretendArm("timid", sharpness=0.9),
+    PretendArm("bliss", skill=1.8, robustness=0.5),
+    PretendArm("other", skill=1.02),
+]
+PRIMARY = "uu@0.65/deployed"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("records")
+    for arm in ARMS:
+        for seed in (0, 1, 2):
+            pretend_record(root / "mrpc", arm, seed=seed, size=200, suite="thesis", dataset="mrpc", resamples=6)
+        pretend_record(root / "single", arm, size=200, suite="quick", dataset="films", resamples=6)
+    return root
+
+
+@pytest.fixture(scope="session")
+def records(folder: Path) -> list[RecordFolder]:
+    return find_records([folder])
+
+
+@pytest.fixture(scope="session")
+def leaderboard(records: list[RecordFolder]) -> Leaderboard:
+    return build(records)
+
+
+@pytest.fixture(scope="session")
+def single(leaderboard: Leaderboard):
+    return next(board for board in leaderboard.boards if board.dataset == "films")
+
+
+@pytest.fixture(scope="session")
+def several(leaderboard: Leaderboard):
+    return next(board for board in leaderboard.boards if board.dataset == "mrpc")
+
+
+def altered(record: RecordFolder, folder: Path, frames: dict | None = None, **changes) -> RecordFolder:
+    """A copy of a record with another header or other files, digests and all."""
+    names = [name.removesuffix(".parquet") for name in record.header.files]
+    kept = {name: record.frame(name) for name in names} | (frames or {})
+    header = record.header.model_copy(update=changes)
+    return write_record(folder / header.dataset / header.arm / f"seed-{header.seed}", header, kept)
+
+
+def uus(record: RecordFolder, tau: float) -> np.ndarray:
+    """Unknown unknowns in deployment, counted here from the predictions alone."""
+    frame = record.frame("predictions")
+    clean, attacked = (frame[[f"{p}_0", f"{p}_1"]].to_numpy() for p in ("prob", "perturbed_prob"))
+    probs = np.where((frame["status"] == "succeeded").to_numpy()[:, None], attacked, clean)
+    return (probs.argmax(axis=1) != frame["label"].to_numpy()) & (probs.max(axis=1) >= np.float32(tau))
+
+
+def of(records: list[RecordFolder], dataset: str, arm: str) -> list[RecordFolder]:
+    return [r for r in records if r.header.dataset == dataset and r.header.arm == arm]
+
+
+def test_figures_are_means_over_seeds_inside_their_intervals(records, several) -> None:
+    for row in several.measured:
+        there = of(records, "mrpc", row.arm)
+        assert row.seeds == (0, 1, 2)
+        for name, figure in row.scores.items():
+            values = [record.header.scores[name].value for record in there]
+            assert figure.value == pytest.approx(np.mean(values))
+            assert figure.std == pytest.approx(np.std(values, ddof=1))
+            assert figure.low <= figure.value <= figure.high
+        assert row.scores[PRIMARY].value == pytest.approx(np.mean([uus(record, 0.65).sum() for record in there]))
+
+
+def test_one_seed_gets_wilson_and_exact_mcnemar(records, single) -> None:
+    base = uus(of(records, "films", "only")[0], 0.65)
+    raw = {}
+    for row in single.measured:
+        mine = uus(of(records, "films", row.arm)[0], 0.65)
+        expected = stats.binomtest(int(mine.sum()), 200).proportion_ci(method="wilson")
+        figure = row.scores[PRIMARY]
+        assert (figure.low, figure.high) == (pytest.approx(expected.low * 200), pytest.approx(expected.high * 200))
+        assert figure.std is None
+        if row.arm != "only":
+            found = row.differences[PRIMARY]
+            assert found.test == "exact McNemar"
+            assert found.value == mine.sum() - base.sum()
+            discordant = int((mine != base).sum())
+            assert found.p == pytest.approx(stats.binomtest(int((mine & ~base).sum()), discordant).pvalue)
+            raw[row.arm] = found.p
+    smallest = min(raw, key=raw.__getitem__)
+    assert single.row(smallest).differences[PRIMARY].p_holm == pytest.approx(min(1, 3 * raw[smallest]))
+
+
+def test_seeds_are_the_second_level(several) -> None:
+    found = several.row("bliss").differences[PRIMARY]
+    assert found.test == "two-level t"
+    assert found.low < found.value < found.high < 0
+    assert several.row("only").differences == {}
+    assert several.detectable == max(row.differences[PRIMARY].detectable for row in several.measured if row.differences)
+
+
+def test_ranks_are_shared_by_arms_that_cannot_be_told_apart(several, single) -> None:
+    ranks = {row.arm: row.rank for row in several.measured}
+    assert ranks["bliss"] == 1
+    assert ranks["timid"] == ranks["only"] == 2
+    assert {row.rank for row in single.measured if row.arm == "bliss"} == {1}
+
+
+def test_an_arm_that_changes_nothing_shares_the_rank_and_gets_no_credit(records, tmp_path: Path) -> None:
+    base = of(records, "films", "only")[0]
+    board = build([base, altered(base, tmp_path, arm="copy", arm_definition={"weights": "x"})], baselines=()).boards[0]
+    assert [row.rank for row in board.rows] == [1, 1]
+    difference = board.row("copy").differences[PRIMARY]
+    assert (difference.value, difference.p, difference.low) == (0, 1, None)
+    assert board.row("copy").flags == ()
+
+
+def test_the_timid_arm_is_flagged_and_the_better_one_is_not(several, single) -> None:
+    for board in (several, single):
+        assert board.row("timid").differences[PRIMARY].value < 0
+        assert "less confident" in board.row("timid").flags
+        assert board.row("bliss").flags == ()
+
+
+def test_order_of_records_and_timings_change_nothing(records, leaderboard, tmp_path: Path) -> None:
+    assert build(records[::-1]).to_json() == leaderboard.to_json()
+    slower = [altered(record, tmp_path, timings={"fine-tune": 9.9}) for record in records]
+    again = build(slower)
+    for form in ("to_json", "to_csv", "to_markdown", "to_latex"):
+        assert getattr(again, form)() == getattr(leaderboard, form)()
+
+
+def test_costs_stay_off_the_board(records, tmp_path: Path) -> None:
+    base = of(records, "films", "only")[0]
+    scores = base.header.scores
+    extra = {
+        "seconds": scores["ece/clean"].model_copy(update={"volatile": True}),
+        "money": scores["ece/clean"].model_copy(update={"metric": "cost"}),
+    }
+    board = build([altered(base, tmp_path, scores=scores | extra)], baselines=()).boards[0]
+    assert set(board.scores) == set(scores)
+
+
+def test_boards_are_never_mixed(records, tmp_path: Path) -> None:
+    base = of(records, "films", "only")[0]
+    others = [
+        altered(base, tmp_path / "a", suite="another", arm="x"),
+        altered(base, tmp_path / "b", board="changed", arm="x"),
+        altered(base, tmp_path / "c", dataset="books", arm="x"),
+    ]
+    boards = build([base, *others], baselines=()).boards
+    assert len(boards) == 4
+    assert all(len(board.rows) == 1 for board in boards)
+
+
+def test_records_that_contradict_each_other(records, tmp_path: Path) -> None:
+    base, arm = of(records, "films", "only")[0], of(records, "films", "bliss")[0]
+    twin = altered(base, tmp_path / "same")
+    assert len(build([base, twin], baselines=()).boards[0].rows) == 1
+    changed = base.header.scores | {"ece/clean": base.header.scores["ece/clean"].model_copy(update={"value": 0.5})}
+    predictions = arm.frame("predictions")
+    cases = [
+        ([base, altered(base, tmp_path / "1", scores=changed)], "different scores"),
+        ([base, altered(base, tmp_path / "2", seed=1, arm_definition={"weights": "y"})], "mean different things"),
+        ([base, altered(arm, tmp_path / "3", baseline="bliss")], "compares with arm"),
+        (
+            [base, altered(arm, tmp_path / "4", data=arm.header.data.model_copy(update={"fingerprint": "f"}))],
+            "made from different data",
+        ),
+        ([base, altered(arm, tmp_path / "5", {"predictions": predictions[::-1]})], "same test examples"),
+        ([altered(arm, tmp_path / "6", {"predictions": predictions[:50]})], "per_example.parquet has 200 rows"),
+    ]
+    for found, message in cases:
+        with pytest.raises(InputError, match=message):
+            build(found)
+
+
+def test_missing_seeds_and_baseline_are_said(records) -> None:
+    some = [
+        r
+        for r in of(records, "mrpc", "only") + of(records, "mrpc", "bliss")
+        if (r.header.arm, r.header.seed) != ("bliss", 2)
+    ]
+    board = build(some, baselines=()).boards[0]
+    assert board.row("bliss").seeds == (0, 1)
+    assert "Arm bliss lacks seed 2" in " ".join(board.notes)
+    alone = build(of(records, "mrpc", "bliss"), baselines=()).boards[0]
+    assert "baseline arm 'only' is not among the records" in " ".join(alone.notes)
+    assert alone.row("bliss").rank == 1
+
+
+def test_repeated_texts_are_one_cluster(records, tmp_path: Path) -> None:
+    base = of(records, "films", "only")[0]
+    merged = base.frame("predictions").assign(cluster=[f"text {i // 4}" for i in range(200)])
+    wide = (
+        build([altered(base, tmp_path, {"predictions": merged})], baselines=())
+        .boards[0]
+        .rows[0]
+        .scores["accuracy/clean"]
+    )
+    narrow = build([base], baselines=()).boards[0].rows[0].scores["accuracy/clean"]
+    assert wide.value == narrow.value
+    assert (wide.low, wide.high) != (narrow.low, narrow.high)
+
+
+def test_reported_rows_are_marked_and_never_ranked(leaderboard, several) -> None:
+    reported = [row for row in several.rows if row.reported]
+    assert [row.arm for row in reported] == ["only", "wldv", "ibs", "ibs+wldv", "bliss", "bliss+wldv"]
+    assert all(row.rank is None and not row.differences and "table 5.2" in row.source for row in reported)
+    assert several.rows[-6:] == tuple(reported)
+    assert reported[0].scores["uu@0.65/perturbed"].value == 387
+    for text in (leaderboard.to_markdown(), leaderboard.to_latex(), shown(leaderboard, 100)):
+        assert "reported, not measured: Chen (2024)" in text
+    frame = leaderboard.to_pandas()
+    assert frame[frame["reported"]]["rank"].isna().all()
+    descending = leaderboard.sort("accuracy/clean", descending=True)
+    flags = [row.reported for board in descending.boards for row in board.rows if board.dataset == "mrpc"]
+    assert flags == sorted(flags)
+
+
+def test_thesis_figures_are_complete() -> None:
+    (thesis,) = default_baselines()
+    assert {entry.dataset for entry in thesis.entries} == {"imdb", "mrpc", "email-sms"}
+    assert len(thesis.entries) == 16
+    for entry in thesis.entries:
+        assert {"accuracy/clean", "accuracy/attacked", "confidence/clean", "uu@0.65/perturbed"} <= set(entry.scores)
+        shares = [value for name, value in entry.scores.items() if not name.startswith("uu")]
+        assert all(0 < value < 1 for value in shares)
+        assert all(0 < value < entry.test for name, value in entry.scores.items() if name.startswith("uu"))
+    assert [board.dataset for board in reported_boards(thesis)] == ["imdb", "mrpc", "email-sms"]
+
+
+def test_baselines_speak_of_their_suites_only(records, tmp_path: Path) -> None:
+    path = tmp_path / "paper.json"
+    entry = {"dataset": "films", "arm": "theirs", "scores": {"accuracy/clean": 0.9}}
+    payload = {"schema_version": 1, "name": "paper", "citation": "Somebody (2020)", "entries": [entry]}
+    path.write_text(json.dumps(payload))
+    board = build(of(records, "films", "only"), baselines=[read_baselines(path)]).boards[0]
+    assert board.rows[-1].arm == "theirs"
+    elsewhere = Baselines.model_validate(payload | {"suites": ["elsewhere"]})
+    assert len(build(of(records, "films", "only"), baselines=[elsewhere]).boards[0].rows) == 1
+    for change, message in (
+        ({"entries": [entry, entry]}, "given twice"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"extra": 1}, "'extra'"),
+    ):
+        path.write_text(json.dumps(payload | change))
+        with pytest.raises(InputError, match=message):
+            read_baselines(path)
+
+
+def shown(leaderboard: Leaderboard, width: int, **options) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(leaderboard.to_rich(**options))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_the_terminal_table_fits_and_keeps_what_matters(leaderboard, width: int) -> None:
+    text = shown(leaderboard, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    header = next(line for line in text.splitlines() if line.startswith(" #"))
+    assert "acc." in header
+    assert "! conf.↓" in text
+    if width >= 80:
+        assert "± sd" in header
+    if width == 160:
+        assert "Not shown" not in text
+
+
+def test_intervals_in_the_terminal(leaderboard, single) -> None:
+    figure = single.row("only").scores["accuracy/clean"]
+    assert f"{100 * figure.low:.1f}–{100 * figure.high:.1f}" in shown(leaderboard, 120, intervals=True)
+
+
+def test_data_forms_hold_everything(leaderboard) -> None:
+    assert (
+        Leaderboard.model_validate_json(leaderboard.to_json()).boards[0].rows[0].arm
+        == leaderboard.boards[0].rows[0].arm
+    )
+    frame = pd.read_csv(io.StringIO(leaderboard.to_csv()))
+    assert len(frame) == sum(len(board.rows) for board in leaderboard.boards)
+    for board in leaderboard.boards:
+        for row in board.measured:
+            line = frame[(frame["dataset"] == board.dataset) & (frame["arm"] == row.arm) & ~frame["reported"]].iloc[0]
+            for name, figure in row.scores.items():
+                assert line[name] == pytest.approx(figure.value, rel=1e-8)
+                assert line[f"{name}_low"] == pytest.approx(figure.low, rel=1e-8, abs=1e-12)
+
+
+def test_names_cannot_break_the_markup(records, tmp_path: Path) -> None:
+    name = "a|b <script> 50% & _x_ [red]"
+    board = build([altered(of(records, "films", "only")[0], tmp_path, arm=name)], baselines=())
+    row = next(line for line in board.to_markdown().splitlines() if "script" in line)
+    assert "<" not in row
+    assert r"a\|b" in row
+    assert r"50\% \& \_x\_" in board.to_latex()
+    assert "[red]" in shown(board, 160)
+
+
+def test_markdown_marks_the_best_measured_value(leaderboard, single) -> None:
+    best = max(row.scores["accuracy/clean"].value for row in single.measured)
+    films = leaderboard.filter(datasets=["films"]).to_markdown()
+    assert f"**{100 * best:.1f}**" in films
+    assert r"\textbf" in leaderboard.to_latex()
+
+
+def test_filter_and_sort(leaderboard) -> None:
+    films = leaderboard.filter(datasets=["films"], arms=["only", "bliss"])
+    assert [[row.arm for row in board.rows] for board in films.boards] == [["bliss", "only"]]
+    assert [row.arm for row in films.sort("arm", descending=True).boards[0].rows] == ["only", "bliss"]
+    ordered = leaderboard.sort("confidence/clean").boards[0].measured
+    values = [row.scores["confidence/clean"].value for row in ordered]
+    assert values == sorted(values)
+    assert [row.arm for row in leaderboard.sort("delta").boards[0].measured][-1] == "only"
+    with pytest.raises(InputError, match=r"Did you mean 'films'\?"):
+        leaderboard.filter(datasets=["film"])
+    with pytest.raises(InputError, match="cannot be sorted by 'acuracy/clean'"):
+        leaderboard.sort("acuracy/clean")
+    with pytest.raises(InputError, match="no column 'confidance'"):
+        leaderboard.to_markdown(["confidance"])
+
+
+def test_chosen_columns(leaderboard) -> None:
+    text = leaderboard.to_markdown(["f1/clean", "rank"]).splitlines()[2]
+    assert text == "| f1 clean | # | arm |"
+
+
+def test_lm_eval_export(leaderboard, single, several) -> None:
+    results = json.loads(lm_eval(leaderboard, "bliss"))
+    assert set(results["results"]) == {"films", "mrpc"}
+    films = results["results"]["films"]
+    assert films["accuracy/clean,none"] == pytest.approx(single.row("bliss").scores["accuracy/clean"].value)
+    assert 0 < films["accuracy/clean_stderr,none"] < 0.1
+    assert results["higher_is_better"]["films"]["accuracy/clean"] is True
+    assert results["higher_is_better"]["films"][PRIMARY] is False
+    assert results["n-samples"]["mrpc"] == {"original": several.test, "effective": several.test}
+    with pytest.raises(InputError, match="No measured arm is called 'wldv'"):
+        lm_eval(leaderboard, "wldv")
+
+
+def test_hugging_face_export(leaderboard, single) -> None:
+    entries = YAML(typ="safe").load(hf_yaml(leaderboard.filter(datasets=["films"]), "timid"))
+    by_score = {entry["dataset"]["task_id"]: entry for entry in entries}
+    assert by_score[PRIMARY]["value"] == single.row("timid").scores[PRIMARY].value
+    assert by_score[PRIMARY]["dataset"]["id"] == "films"
+    assert "95 % interval" in by_score[PRIMARY]["notes"]
+    assert "flagged: less confident" in by_score[PRIMARY]["notes"]
+
+
+def test_the_site_holds_the_board(records, folder: Path, tmp_path: Path) -> None:
+    files = build_site([folder], tmp_path / "site")
+    assert [path.name for path in files] == ["index.html", "leaderboard.json", "leaderboard.csv", "leaderboard.md"]
+    page = files[0].read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "bliss" in page
+    first = [path.read_bytes() for path in files]
+    assert [path.read_bytes() for path in build_site([folder], tmp_path / "site")] == first
