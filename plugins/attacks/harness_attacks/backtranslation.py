@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.components import AttackResult, Classifier, Example
 from harness.errors import InputError
@@ -50,16 +51,27 @@ class BackTranslation(VariantAttack):
     device: str = "cpu"
     """Where the translation models run: ``cpu``, ``cuda``."""
 
+    @model_validator(mode="after")
+    def _check_beams(self) -> Self:
+        if self.paraphrases > self.beams:
+            raise ValueError(f"{self.paraphrases} paraphrases need at least as many beams, not {self.beams}")
+        return self
+
     def preflight(self) -> None:
-        """Check that both models are in the cache, or can be named on the hub.
+        """Check that both models are there, or that they may be downloaded.
 
         Raises:
-            harness.errors.InputError: The number of paraphrases exceeds the beams.
+            harness.errors.InputError: A model is neither a folder nor in the cache, and the hub is switched off.
         """
-        if self.paraphrases > self.beams:
-            raise InputError(
-                f"backtranslation: {self.paraphrases} paraphrases need at least as many beams, not {self.beams}."
-            )
+        from huggingface_hub import constants, try_to_load_from_cache
+
+        for name in (self.there, self.back):
+            here = Path(name).is_dir() or isinstance(try_to_load_from_cache(name, "config.json"), str)
+            if not here and constants.HF_HUB_OFFLINE:
+                raise InputError(
+                    f"The translation model {name!r} is neither a folder nor in the cache, and HF_HUB_OFFLINE is set.",
+                    hint="Unset HF_HUB_OFFLINE for the first run, or give folders as `there` and `back`.",
+                )
 
     def attack(self, victim: Classifier, examples: Sequence[Example], *, seed: int) -> Iterator[AttackResult]:
         """See :meth:`harness.components.Attack.attack`.
@@ -67,7 +79,6 @@ class BackTranslation(VariantAttack):
         Raises:
             harness.errors.InputError: A translation model is not to be had here.
         """
-        self.preflight()
         for name in (self.there, self.back):
             _translator(name, self.device)
         return super().attack(victim, examples, seed=seed)

@@ -52,7 +52,8 @@ def _segmenter() -> Callable[[str], Iterable[str]] | None:
             jieba.initialize()
     except ImportError:
         logging.getLogger(__name__).warning(
-            "Chinese text is attacked without segmentation into words: `pip install 'bliss-harness-attacks[chinese]'` for TextAttack's results."
+            "Chinese text is attacked without segmentation into words; for TextAttack's results install jieba:"
+            " pip install 'bliss-harness-attacks[chinese]'"
         )
         return None
     cut: Callable[[str], Iterable[str]] = jieba.cut

@@ -79,10 +79,10 @@ class TextFooler(QueryAttack):
         check(self)
 
     def identity(self) -> dict[str, Any]:
-        """The options, and the digest of a file of vectors."""
+        """The options, with a file of vectors named by its contents."""
         from harness_attacks.synonyms import digest
 
-        return {**super().identity(), "vectors_digest": digest(self)}
+        return {**super().identity(), "vectors": digest(self) or self.vectors}
 
     def search(self, trial: Trial) -> Steps:
         """See the class."""

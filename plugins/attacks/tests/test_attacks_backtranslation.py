@@ -9,7 +9,7 @@ import pytest
 import harness
 from harness import Example
 from harness.components import Classifier
-from harness.errors import InputError
+from harness.errors import ComponentError, InputError
 
 
 @pytest.fixture(scope="module")
@@ -59,5 +59,7 @@ def test_paraphrases_are_asked_about_and_repeat(translator: str, victim: Classif
 def test_a_missing_model_is_named(victim: Classifier) -> None:
     with pytest.raises(InputError, match="translation model 'nowhere/there' cannot be loaded"):
         harness.component("attack", "backtranslation", there="nowhere/there").attack(victim, [], seed=0)
-    with pytest.raises(InputError, match="at least as many beams"):
-        harness.component("attack", "backtranslation", beams=1).preflight()
+    with pytest.raises(InputError, match="'nowhere/there' is neither a folder nor in the cache"):
+        harness.component("attack", "backtranslation", there="nowhere/there").preflight()
+    with pytest.raises(ComponentError, match="at least as many beams"):
+        harness.component("attack", "backtranslation", beams=1)
