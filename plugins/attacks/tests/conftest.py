@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness import Example, load_classifier
+from harness.testing import WordClassifier, reviews
 
 HERE = Path(__file__).parent
 
@@ -86,6 +87,18 @@ def review_model(make_model: Callable[..., Path], snippets: list[Example]) -> Pa
 def victim(review_model: Path) -> Any:
     """A classifier of short reviews, on one thread of the CPU."""
     return load_classifier(review_model, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def simple() -> WordClassifier:
+    """A classifier that takes no time."""
+    return WordClassifier.fit(reviews(200))
+
+
+@pytest.fixture(scope="session")
+def simple_reviews() -> list[Example]:
+    """Made-up reviews for it."""
+    return reviews(60, seed=1)
 
 
 @pytest.fixture

@@ -48,33 +48,35 @@ def summary(results: Any) -> list[tuple[Any, ...]]:
 
 
 def test_results_do_not_depend_on_batching_nor_on_the_other_examples(
-    victim: Classifier, snippets: list[Example], monkeypatch: pytest.MonkeyPatch
+    simple: Classifier, simple_reviews: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examples = snippets[:10]
-    together = summary(harness.component("attack", "deepwordbug").attack(victim, examples, seed=3))
-    narrow = summary(harness.component("attack", "deepwordbug", in_flight=1).attack(victim, examples, seed=3))
+    examples = simple_reviews[:10]
+    together = summary(harness.component("attack", "deepwordbug").attack(simple, examples, seed=3))
+    narrow = summary(harness.component("attack", "deepwordbug", in_flight=1).attack(simple, examples, seed=3))
     alone = [
-        summary(harness.component("attack", "deepwordbug").attack(victim, [e], seed=3 + i))[0]
+        summary(harness.component("attack", "deepwordbug").attack(simple, [e], seed=3 + i))[0]
         for i, e in enumerate(examples)
     ]
     monkeypatch.setattr(runner, "ROUND_TOKENS", 100)
-    small = summary(harness.component("attack", "deepwordbug").attack(victim, examples, seed=3))
+    small = summary(harness.component("attack", "deepwordbug").attack(simple, examples, seed=3))
     assert together == narrow == alone == small
     assert [row[0] for row in together] == [example.text for example in examples]
 
 
-def test_each_token_sequence_is_computed_once_within_an_example(victim: Classifier, snippets: list[Example]) -> None:
-    spy = Spy(victim)
-    for example in snippets[:6]:
+def test_each_token_sequence_is_computed_once_within_an_example(
+    simple: Classifier, simple_reviews: list[Example]
+) -> None:
+    spy = Spy(simple)
+    for example in simple_reviews[:6]:
         spy.seen.clear()
         (result,) = harness.component("attack", "deepwordbug").attack(spy, [example], seed=0)
         assert len(spy.seen) == len(set(spy.seen)) <= result.queries
 
 
-def test_queries_of_many_examples_share_batches(victim: Classifier, snippets: list[Example]) -> None:
-    alone, merged = Spy(victim), Spy(victim)
-    list(harness.component("attack", "deepwordbug", in_flight=1).attack(alone, snippets[:12], seed=0))
-    list(harness.component("attack", "deepwordbug").attack(merged, snippets[:12], seed=0))
+def test_queries_of_many_examples_share_batches(simple: Classifier, simple_reviews: list[Example]) -> None:
+    alone, merged = Spy(simple), Spy(simple)
+    list(harness.component("attack", "deepwordbug", in_flight=1).attack(alone, simple_reviews[:12], seed=0))
+    list(harness.component("attack", "deepwordbug").attack(merged, simple_reviews[:12], seed=0))
     assert sorted(alone.seen) == sorted(merged.seen)
     assert len(merged.batches) < len(alone.batches) / 2
 
@@ -92,23 +94,27 @@ class Lazy(Sequence[Example]):
 
 
 def test_a_consumer_that_stops_early_leaves_most_examples_untouched(
-    victim: Classifier, snippets: list[Example]
+    simple: Classifier, simple_reviews: list[Example]
 ) -> None:
-    lazy = Lazy(snippets)
-    first = summary(islice(harness.component("attack", "deepwordbug").attack(victim, lazy, seed=3), 5))
+    lazy = Lazy(simple_reviews)
+    first = summary(islice(harness.component("attack", "deepwordbug").attack(simple, lazy, seed=3), 5))
     assert lazy.taken <= 20
-    assert first == summary(harness.component("attack", "deepwordbug").attack(victim, snippets[:5], seed=3))
+    assert first == summary(harness.component("attack", "deepwordbug").attack(simple, simple_reviews[:5], seed=3))
 
 
-def test_query_limit_is_kept_and_noted(victim: Classifier, snippets: list[Example]) -> None:
-    results = list(harness.component("attack", "deepwordbug", max_queries=20).attack(victim, snippets[:12], seed=0))
+def test_query_limit_is_kept_and_noted(simple: Classifier, simple_reviews: list[Example]) -> None:
+    results = list(
+        harness.component("attack", "deepwordbug", max_queries=20).attack(simple, simple_reviews[:12], seed=0)
+    )
     assert max(result.queries for result in results) == 20
     assert {r.note for r in results if r.status is AttackStatus.FAILED and r.queries == 20} == {"query limit"}
     assert {r.note for r in results if r.status is not AttackStatus.FAILED} == {""}
 
 
-def test_time_limit_returns_the_best_attempt_so_far(victim: Classifier, snippets: list[Example]) -> None:
-    results = list(harness.component("attack", "deepwordbug", time_limit=1e-6).attack(victim, snippets[:6], seed=0))
+def test_time_limit_returns_the_best_attempt_so_far(simple: Classifier, simple_reviews: list[Example]) -> None:
+    results = list(
+        harness.component("attack", "deepwordbug", time_limit=1e-6).attack(simple, simple_reviews[:6], seed=0)
+    )
     attacked = [result for result in results if result.status is not AttackStatus.SKIPPED]
     assert {result.note for result in attacked} == {"time limit"}
     assert [result.perturbed for result in attacked] == [result.original for result in attacked]
@@ -130,17 +136,17 @@ ODD = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_odd_texts_are_attacked_like_any_other(kind: str, odd: str, victim: Classifier) -> None:
-    label = int(victim.predict_proba([odd])[0].argmax())
+def test_odd_texts_are_attacked_like_any_other(kind: str, odd: str, simple: Classifier) -> None:
+    label = int(simple.predict_proba([odd])[0].argmax())
     examples = [Example(odd, label), Example(odd, label, "and a fine second text"), Example(odd, 1 - label)]
-    pair_label = int(victim.predict_proba([examples[1].texts])[0].argmax())
+    pair_label = int(simple.predict_proba([examples[1].texts])[0].argmax())
     examples[1] = Example(odd, pair_label, "and a fine second text")
-    single, pair, wrong = harness.component("attack", kind).attack(victim, examples, seed=0)
+    single, pair, wrong = harness.component("attack", kind).attack(simple, examples, seed=0)
     assert single.status is not AttackStatus.SKIPPED
     assert isinstance(pair.perturbed, tuple)
     assert (wrong.status, wrong.perturbed, wrong.queries) == (AttackStatus.SKIPPED, odd, 1)
     for result in (single, pair):
-        again = victim.predict_proba([result.perturbed])[0]
+        again = simple.predict_proba([result.perturbed])[0]
         np.testing.assert_allclose(again, result.perturbed_probs, atol=1e-5)
         assert (result.status is AttackStatus.SUCCEEDED) == (int(again.argmax()) != result.label)
 
@@ -184,25 +190,25 @@ def test_only_the_start_of_a_long_text_is_tokenised(victim: Classifier, snippets
     ],
 )
 def test_examples_that_cannot_be_attacked_are_named_on_their_turn(
-    example: Example, message: str, victim: Classifier, snippets: list[Example]
+    example: Example, message: str, simple: Classifier, simple_reviews: list[Example]
 ) -> None:
-    results = harness.component("attack", "deepwordbug").attack(victim, [snippets[0], example], seed=0)
-    assert next(results).original == snippets[0].text
+    results = harness.component("attack", "deepwordbug").attack(simple, [simple_reviews[0], example], seed=0)
+    assert next(results).original == simple_reviews[0].text
     with pytest.raises(DataError, match=f"Example 1: .*{message}"):
         next(results)
 
 
-def test_a_classifier_that_returns_nan_is_reported(victim: Classifier, snippets: list[Example]) -> None:
+def test_a_classifier_that_returns_nan_is_reported(simple: Classifier, simple_reviews: list[Example]) -> None:
     class Broken(Spy):
         def predict_encoded(self, encodings: Sequence[Encoding]) -> Any:
             probs = super().predict_encoded(encodings)
             return np.where(np.arange(len(probs))[:, None] == len(probs) - 1, np.nan, probs)
 
     with pytest.raises(HarnessError, match=r"Example \d .*the classifier returned \[nan, nan\]"):
-        list(harness.component("attack", "deepwordbug").attack(Broken(victim), snippets[:3], seed=0))
+        list(harness.component("attack", "deepwordbug").attack(Broken(simple), simple_reviews[:3], seed=0))
 
 
-def test_progress_counts_examples_and_queries(victim: Classifier, snippets: list[Example]) -> None:
+def test_progress_counts_examples_and_queries(simple: Classifier, simple_reviews: list[Example]) -> None:
     class Recorder:
         def __init__(self) -> None:
             self.notes: list[dict[str, Any]] = []
@@ -219,7 +225,7 @@ def test_progress_counts_examples_and_queries(victim: Classifier, snippets: list
 
     recorder = Recorder()
     with reporting(recorder):
-        results = list(harness.component("attack", "deepwordbug").attack(victim, snippets[:4], seed=0))
+        results = list(harness.component("attack", "deepwordbug").attack(simple, simple_reviews[:4], seed=0))
     *steps, closed = recorder.notes
     assert closed == {"closed": True}
     assert [step["queries"] for step in steps] == list(np.cumsum([result.queries for result in results]))

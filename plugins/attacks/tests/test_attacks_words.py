@@ -116,13 +116,13 @@ def test_checklist_changes_names_numbers_and_contractions_only() -> None:
 @pytest.mark.parametrize("columns", ["first", "second"])
 @pytest.mark.parametrize("kind", ["deepwordbug", "char-swap", "typos"])
 def test_only_the_chosen_text_of_a_pair_is_changed(
-    kind: str, columns: str, victim: Classifier, snippets: list[Example]
+    kind: str, columns: str, simple: Classifier, simple_reviews: list[Example]
 ) -> None:
-    texts = [(one.text, other.text) for one, other in zip(snippets[:5], snippets[5:10], strict=True)]
-    labels = victim.predict_proba(texts).argmax(axis=1)
+    texts = [(one.text, other.text) for one, other in zip(simple_reviews[:5], simple_reviews[5:10], strict=True)]
+    labels = simple.predict_proba(texts).argmax(axis=1)
     examples = [Example(pair[0], int(label), pair[1]) for pair, label in zip(texts, labels, strict=True)]
     options = {} if kind == "deepwordbug" else {"rate": 0.5}
-    results = list(harness.component("attack", kind, columns=columns, **options).attack(victim, examples, seed=0))
+    results = list(harness.component("attack", kind, columns=columns, **options).attack(simple, examples, seed=0))
     kept, changed = (1, 0) if columns == "first" else (0, 1)
     assert all(result.perturbed[kept] == result.original[kept] for result in results)
     assert any(result.perturbed[changed] != result.original[changed] for result in results)
@@ -131,14 +131,14 @@ def test_only_the_chosen_text_of_a_pair_is_changed(
 def test_the_papers_combined_score_ranks_by_prefixes_and_suffixes(make_classifier: Callable[..., Any]) -> None:
     """On a classifier that adds up word weights, every ranking puts the weightiest words first."""
     weights = {"terrible": 0.3, "awful": 0.2, "poor": 0.1}
-    victim = make_classifier(weights)
+    simple = make_classifier(weights)
     example = Example("awful scenes terrible actors poor light", 0)
     for ranking in ("unk", "delete", "combined"):
-        victim.asked.clear()
+        simple.asked.clear()
         attack = harness.component("attack", "deepwordbug", ranking=ranking, edits=["substitute"])
-        list(attack.attack(victim, [example], seed=0))
-        edited = [text for text in victim.asked if len(text.split()) == 6 and "[UNK]" not in text]
+        list(attack.attack(simple, [example], seed=0))
+        edited = [text for text in simple.asked if len(text.split()) == 6 and "[UNK]" not in text]
         order = dict.fromkeys(word for text in edited for word in example.text.split() if word not in text.split())
         assert list(order)[:3] == ["terrible", "awful", "poor"], ranking
-    assert "awful scenes terrible" in victim.asked  # a prefix that ends in the word
-    assert " actors poor light" in victim.asked  # the suffix after it
+    assert "awful scenes terrible" in simple.asked  # a prefix that ends in the word
+    assert " actors poor light" in simple.asked  # the suffix after it
