@@ -154,8 +154,8 @@ def test_texts_may_be_left_out_and_the_rest_is_still_checked(copy: Path) -> None
     report = check([record.folder])
     assert report.ok
     assert report.notes == ["metric attack was not computed again: needs the texts, which this record leaves out."]
-    rewrite(record, scores=score(record, "uu@0.8/clean", 0.0))
-    assert any("uu@0.8/clean is given as 0" in problem for problem in check([record.folder]).problems)
+    rewrite(record, scores=score(record, "uu@0.8/clean", 77.0))
+    assert any("uu@0.8/clean is given as 77" in problem for problem in check([record.folder]).problems)
 
 
 def test_metrics_that_need_the_baseline_are_recomputed_beside_it(tmp_path: Path) -> None:
