@@ -87,9 +87,12 @@ def read_baselines(path: Path) -> Baselines:
 
 
 def default_folder() -> Path | None:
-    """Where the figures that come with the project are: inside the installed package, or in a clone of the repository."""
-    candidates = (Path(__file__).parent / "reported", Path(__file__).parents[2] / "leaderboard" / "baselines")
-    return next((folder for folder in candidates if folder.is_dir()), None)
+    """Where the figures that come with the project are: in a clone of the repository, or beside the installed package."""
+    import sysconfig
+
+    clone = Path(__file__).parents[2] / "leaderboard" / "baselines"
+    installed = Path(sysconfig.get_path("data")) / "share" / "bliss-harness" / "baselines"
+    return next((folder for folder in (clone, installed) if folder.is_dir()), None)
 
 
 def default_baselines() -> list[Baselines]:
