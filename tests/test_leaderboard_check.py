@@ -277,6 +277,18 @@ def test_check_and_site_commands(folder: Path, copy: Path, tmp_path: Path) -> No
     assert (tmp_path / "site" / "index.html").exists()
 
 
+def test_pack_command(folder: Path, tmp_path: Path) -> None:
+    assert invoke("leaderboard", "pack", folder, "--output", tmp_path / "all").exit_code == 0
+    for record in find_records([tmp_path / "all"]):
+        assert record.header == one(folder, record.header.arm, record.header.seed).header
+    assert invoke("leaderboard", "pack", folder, "--no-texts", "--output", tmp_path / "bare").exit_code == 0
+    kept = {name for record in find_records([tmp_path / "bare"]) for name in record.header.files}
+    assert kept == {f"{name}.parquet" for name in ("predictions", "validation", "per_example", "replicates")}
+    assert check([tmp_path / "bare"]).ok
+    twice = invoke("leaderboard", "pack", folder, tmp_path / "all", "--output", tmp_path / "twice")
+    assert isinstance(twice.exception, InputError)
+
+
 def test_compare_command(folder: Path) -> None:
     table = invoke("compare", f"{folder}:only", folder / "pretend" / "bliss")
     assert table.exit_code == 0, table.output

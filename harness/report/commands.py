@@ -216,6 +216,21 @@ def check(
 
 
 @leaderboard_app.command()
+def pack(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders with records.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the submission.")],
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Keep the files that quote the data set.", show_default=True)
+    ] = True,
+) -> None:
+    """Copy records for a submission, with or without the texts of the data set."""
+    from harness.report.packing import pack as copy
+
+    records = copy(paths, output, texts=texts)
+    typer.echo(f"Wrote {len(records)} records to {output}.", err=True)
+
+
+@leaderboard_app.command()
 def site(
     paths: Annotated[
         list[Path] | None,
