@@ -13,7 +13,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from harness.components import AttackResult, AttackStatus, Classifier, Example
 from harness.errors import DataError, HarnessError
@@ -113,7 +113,7 @@ class _Slot:
         return AttackResult(
             original=trial.example.texts,
             perturbed=trial.best,
-            label=trial.example.label,
+            label=int(trial.example.label),
             status=status,
             queries=trial.queries,
             original_probs=trial.original_probs,
@@ -250,8 +250,8 @@ def _problem(example: Example, num_labels: int) -> str:
         except UnicodeEncodeError as error:
             return f"the text has a lone surrogate (U+{ord(text[error.start]):04X}) at position {error.start}: not Unicode."
     label: object = example.label
-    if isinstance(label, bool) or not isinstance(label, int):
+    if not isinstance(label, SupportsIndex):  # NumPy's integers are welcome
         return f"the label must be an integer class index, not {label!r}."
-    if not 0 <= label < num_labels:
+    if not 0 <= label.__index__() < num_labels:
         return f"label {label} is out of range for a classifier with {num_labels} classes (0..{num_labels - 1})."
     return ""

@@ -198,6 +198,13 @@ def test_examples_that_cannot_be_attacked_are_named_on_their_turn(
         next(results)
 
 
+def test_labels_may_be_numpys(simple: Classifier, simple_reviews: list[Example]) -> None:
+    example = simple_reviews[0]
+    other = Example(example.text, np.int64(example.label))  # type: ignore[arg-type]
+    attack = harness.component("attack", "deepwordbug")
+    assert summary(attack.attack(simple, [other], seed=0)) == summary(attack.attack(simple, [example], seed=0))
+
+
 def test_a_classifier_that_returns_nan_is_reported(simple: Classifier, simple_reviews: list[Example]) -> None:
     class Broken(Spy):
         def predict_encoded(self, encodings: Sequence[Encoding]) -> Any:
