@@ -5,7 +5,6 @@ Perturbed texts are kept as edits of the original, which is a tenth of their siz
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -14,6 +13,7 @@ import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
 from harness.report.html.boards import Board
+from harness.report.html.embed import embedded_size
 
 MOST = 600
 """Test examples of a data set at most."""
@@ -84,7 +84,7 @@ def test_examples(board: Board, *, budget: int, seed: int) -> Json:
 
     Args:
         board: The data set's records.
-        budget: Characters of JSON they may take.
+        budget: Bytes they may take in the page.
         seed: Decides which are shown.
 
     Returns:
@@ -117,7 +117,7 @@ def test_examples(board: Board, *, budget: int, seed: int) -> Json:
         if row is not None:
             item["texts"] = [str(row["text"])] + ([str(row["text_pair"])] if "text_pair" in row else [])
             item["e"] = [_edits(sources[key].get(name)) for key in keys]
-        size = len(json.dumps(item, ensure_ascii=False).encode())
+        size = embedded_size(item)
         if used + size > budget:
             continue  # a shorter one may still fit
         used += size
@@ -176,7 +176,7 @@ def synthetic_examples(board: Board, *, budget: int, seed: int) -> Json:
     for index in np.random.default_rng([seed, len(groups)]).permutation(len(groups))[:MOST_UUS]:
         arms, run_seed, rows, thrown = groups[index]
         item = {"arms": arms, "seed": run_seed, **_group(rows_of(rows), [] if thrown is None else rows_of(thrown))}
-        size = len(json.dumps(item, ensure_ascii=False).encode())
+        size = embedded_size(item)
         if used + size <= budget:
             used += size
             picked.append(item)
@@ -209,12 +209,12 @@ def _group(rows: list[Json], rejected: list[Json]) -> Json:
 
 
 def browser_data(boards: Sequence[Board], *, budget: int, seed: int) -> list[Json]:
-    """The data of the browser, per data set, within ``budget`` characters of JSON in all."""
+    """The data of the browser, per data set, within ``budget`` bytes in all."""
     share = budget // max(1, len(boards))
     out = []
     for board in boards:
         synthetic = synthetic_examples(board, budget=share // 4, seed=seed)
-        left = share - len(json.dumps(synthetic, ensure_ascii=False).encode())
+        left = share - embedded_size(synthetic)
         header = board.header
         out.append(
             {

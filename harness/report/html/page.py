@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -18,6 +17,7 @@ from markupsafe import Markup
 from harness.records import Record, RecordFolder
 from harness.report.html import examples, spots
 from harness.report.html.boards import Board, group_records
+from harness.report.html.embed import script_json
 from harness.report.html.figures import Figure, figures
 from harness.report.html.overview import best_arm, overview
 from harness.report.html.table import Table, tables
@@ -34,14 +34,6 @@ MOST_POINTS = 1_800
 SEED = 0
 """Decides what is drawn where not everything is shown."""
 LIBRARIES = ("vega", "vega-lite", "vega-embed")
-
-
-def script_json(value: Any) -> Markup:
-    """JSON fit for a ``<script>`` element: no character of it can end the element or start a comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704
 
 
 @cache
@@ -142,21 +134,15 @@ def all_columns(found: Sequence[Table]) -> list[Any]:
 def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
     """The page as text; see :func:`harness.report.html.render`."""
     boards = group_records(records)
-    palette = (
-        boards[0].palette
-        if boards
-        else tuple(dict.fromkeys(row.arm for board in leaderboard.boards for row in board.rows))
-    )
+    arms = dict.fromkeys(row.arm for board in leaderboard.boards for row in board.rows)
+    palette = boards[0].palette if boards else tuple(arms)
     points = min(MOST_POINTS, 3 * MOST_POINTS // max(1, len(boards)))
     sections = [board_context(board, leaderboard, points=points) for board in boards]
     found = tables(leaderboard, palette)
-    scripts = {
-        "theme": asset("static", "theme.js"),
-        "app": Markup("\n").join(asset("static", f"{name}.js") for name in ("leaderboard", "charts", "examples")),
-    }
     libraries = [asset("vendor", f"{name}.min.js") for name in LIBRARIES] if boards else []
-    if not boards:
-        scripts["app"] = asset("static", "leaderboard.js")
+    parts = ("leaderboard", "charts", "examples") if boards else ("leaderboard",)
+    app = Markup("\n").join(asset("static", f"{name}.js") for name in parts)
+    scripts = {"theme": asset("static", "theme.js"), "app": app}
     context: dict[str, Any] = {
         "title": title,
         "version": _version(),
@@ -207,11 +193,7 @@ def facts(boards: Sequence[Board], leaderboard: Leaderboard) -> list[tuple[str, 
 
 def sample_note(data: Sequence[dict[str, Any]]) -> str:
     """How many of the test examples the browser holds."""
-    shown, total = (
-        (sum(count) for count in zip(*((len(d["examples"]), d["total"]) for d in data), strict=True))
-        if data
-        else (0, 0)
-    )
+    shown, total = sum(len(item["examples"]) for item in data), sum(item["total"] for item in data)
     return "All test examples." if shown == total else f"A sample of {shown:,} of the {total:,} test examples."
 
 
