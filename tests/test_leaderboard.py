@@ -338,6 +338,8 @@ def test_filter_and_sort(leaderboard) -> None:
     assert [row.arm for row in leaderboard.sort("delta").boards[0].measured][-1] == "only"
     with pytest.raises(InputError, match=r"Did you mean 'films'\?"):
         leaderboard.filter(datasets=["film"])
+    with pytest.raises(InputError, match="No row of the leaderboard"):
+        leaderboard.filter(datasets=["films"], arms=["wldv"])
     with pytest.raises(InputError, match="cannot be sorted by 'acuracy/clean'"):
         leaderboard.sort("acuracy/clean")
     with pytest.raises(InputError, match="no column 'confidance'"):

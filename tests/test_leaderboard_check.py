@@ -96,6 +96,7 @@ def tampered(frame: pd.DataFrame, column: str, row: int, value) -> pd.DataFrame:
             "contradicts the probabilities",
         ),
         ("predictions", "id", lambda v: "test/1", "occurs twice"),
+        ("predictions", "cluster", lambda v: "another", "does not follow from the texts"),
         ("per_example", PRIMARY, lambda v: not v, f"{PRIMARY} is not what the predictions say"),
         ("replicates", "ece/clean", lambda v: v / 2, "ece/clean is not what the resamples"),
         ("validation", "prob_1", lambda v: -1.0, "no probabilities that sum to 1"),
@@ -147,6 +148,25 @@ def test_a_changed_suite_and_other_data_are_found(copy: Path) -> None:
     data = record.header.data.model_copy(update={"fingerprint": "other"})
     rewrite(record, board=one(copy, "only").header.board, data=data)
     assert any("made from different data" in problem for problem in check([copy]).problems)
+
+
+def test_records_of_the_named_suite(copy: Path) -> None:
+    from harness import load_suite
+    from harness.plan import make_plan
+
+    path = Path(__file__).parents[1] / "suites" / "quickstart.yaml"
+    cell = make_plan(load_suite(path)).cells[0]
+    right = {"suite": "quickstart", "dataset": cell.dataset, "board": cell.board}
+    record = rewrite(one(copy, "only"), **right)
+    assert check([record.folder], suite=path).ok
+    for change, message in (
+        ({"board": "changed"}, "was made by a changed suite"),
+        ({"dataset": "other"}, "has no data set 'other'"),
+        ({"suite": "mine"}, "No record is of the suite 'quickstart'"),
+    ):
+        rewrite(record, **(right | change))
+        (problem,) = check([record.folder], suite=path).problems
+        assert message in problem
 
 
 def test_texts_may_be_left_out_and_the_rest_is_still_checked(copy: Path) -> None:
@@ -266,7 +286,7 @@ def test_reported_figures_on_their_own(tmp_path: Path, folder: Path) -> None:
 def test_check_and_site_commands(folder: Path, copy: Path, tmp_path: Path) -> None:
     fine = invoke("leaderboard", "check", folder)
     assert fine.exit_code == 0
-    assert "4 records are fine" in fine.stdout
+    assert "Nothing wrong in 4 records" in fine.stdout
     record = one(copy)
     rewrite(record, scores=score(record, "accuracy/clean", 1.0))
     wrong = invoke("leaderboard", "check", copy)

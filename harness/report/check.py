@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, InputError
 from harness.records import HEADER, RecordFolder, read_record
 from harness.report.cells import Group, groups
-from harness.report.recompute import Recomputed, TextsWithheldError, recompute
+from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of
+from harness.statistics.resampling import cluster_id, resample_rows
+from harness.statistics.samples import SEED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +140,20 @@ def _predictions(record: RecordFolder) -> list[str]:
         problems += [f"{where}: {problem}" for prefix in prefixes for problem in _probabilities(frame, prefix, classes)]
         if "status" in frame and not problems:
             problems += [f"{where}: {problem}" for problem in _statuses(frame, classes)]
+        if name == "predictions" and "cluster" in frame:
+            problems += _clusters(record, frame)
     return problems
+
+
+def _clusters(record: RecordFolder, predictions: pd.DataFrame) -> list[str]:
+    """Whether examples are told apart by their texts, as far as these are there."""
+    texts = record.frame("texts")
+    if texts is None or len(texts) != len(predictions):
+        return []
+    expected = [cluster_id(text) for text in texts_of(texts, "text", "text_pair")]
+    if predictions["cluster"].tolist() == expected:
+        return []
+    return [f"{record.folder}/predictions.parquet: column 'cluster' does not follow from the texts"]
 
 
 def _probabilities(frame: pd.DataFrame, prefix: str, classes: int) -> list[str]:
@@ -177,11 +192,14 @@ def _suite(path: Path, records: Sequence[RecordFolder], report: Report) -> None:
 
     suite = load_suite(path)
     boards = {cell.dataset: cell.board for cell in make_plan(suite).cells}
-    for record in records:
+    theirs = [record for record in records if record.header.suite == suite.name]
+    if not theirs:
+        report.problems.append(f"No record is of the suite {suite.name!r} ({path}).")
+    elif len(theirs) < len(records):
+        report.notes.append(f"{len(records) - len(theirs)} of the records are not of the suite {suite.name!r}.")
+    for record in theirs:
         header = record.header
-        if header.suite != suite.name:
-            report.problems.append(f"{record.folder}: is of suite {header.suite!r}, not {suite.name!r} ({path})")
-        elif header.dataset not in boards:
+        if header.dataset not in boards:
             report.problems.append(f"{record.folder}: {path} has no data set {header.dataset!r}")
         elif header.board != boards[header.dataset]:
             report.problems.append(
@@ -267,9 +285,6 @@ def _contributions(record: RecordFolder, again: Recomputed) -> list[str]:
 def _replicates(record: RecordFolder, again: Recomputed) -> list[str]:
     """Whether the first resampled values are what the resamples give."""
     import itertools
-
-    from harness.statistics.resampling import resample_rows
-    from harness.statistics.samples import SEED
 
     frame = record.frame("replicates")
     if frame is None or frame.empty:

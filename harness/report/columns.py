@@ -245,8 +245,8 @@ def captions(board: Board) -> list[str]:
         lines.append(" · ".join(fact for fact in facts if fact) + f" · board {board.board[:12]}")
     if board.primary and measured:
         lines.append(
-            f"Ranked by {board.primary}, fewer is better; arms that share a rank cannot be told apart. "
-            f"\N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm."
+            f"Ranked by {board.primary}, fewer is better; arms that share a rank cannot be told apart."
+            + f" \N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm." * (len(measured) > 1)
         )
         if board.detectable is not None:
             lines.append(

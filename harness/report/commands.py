@@ -210,9 +210,12 @@ def check(
     for problem in report.problems:
         typer.echo(f"problem: {problem}")
     if not report.ok:
-        count = len(report.problems)
-        raise HarnessError(f"{count} problem{'s' if count > 1 else ''} in {report.records} records.")
-    typer.echo(f"{report.records} records are fine; {report.scores} figures were computed again and are equal.")
+        raise HarnessError(f"Problems: {len(report.problems)}, in {_records(report.records)}.")
+    typer.echo(f"Nothing wrong in {_records(report.records)}; figures computed again and equal: {report.scores}.")
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'s' if count > 1 else ''}"
 
 
 @leaderboard_app.command()

@@ -161,7 +161,7 @@ class Leaderboard(_Part):
         """Only the given data sets, arms and suites; an empty choice means all. Ranks and tests stay as they are.
 
         Raises:
-            harness.errors.InputError: A name that no board has.
+            harness.errors.InputError: A name that no board has, or nothing is left.
         """
         from harness.report.views import choose
 

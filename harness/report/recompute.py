@@ -84,7 +84,7 @@ def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Ou
         if texts is None:
             attacked = _TextlessAttack(status, _WithheldTexts(len(status)), *parts)
         else:
-            attacked = AttackedTest(status, _texts(texts, "perturbed", "perturbed_pair"), *parts)
+            attacked = AttackedTest(status, texts_of(texts, "perturbed", "perturbed_pair"), *parts)
     return Outcome(
         task=Task(header.dataset, header.data.labels, header.data.columns, header.data.description),
         thresholds=header.thresholds,
@@ -115,7 +115,8 @@ def _probs(record: RecordFolder, frame: pd.DataFrame, prefix: str) -> FloatArray
     return frame[names].to_numpy(dtype=np.float32)
 
 
-def _texts(frame: pd.DataFrame, first: str, second: str) -> list[Texts]:
+def texts_of(frame: pd.DataFrame, first: str, second: str) -> list[Texts]:
+    """Texts, or pairs of texts, from two columns."""
     pairs = frame[second].tolist() if second in frame else [None] * len(frame)
     return [(a, b) if isinstance(b, str) else a for a, b in zip(frame[first].tolist(), pairs, strict=True)]
 
@@ -125,7 +126,7 @@ def _examples(frame: pd.DataFrame, texts: pd.DataFrame | None) -> list[Example]:
     tags = [tuple(found) for found in frame["tags"]] if "tags" in frame else [()] * len(frame)
     if texts is None:
         return [_withheld(*parts) for parts in zip(ids, labels, tags, strict=True)]
-    known = _texts(texts, "text", "text_pair")
+    known = texts_of(texts, "text", "text_pair")
     return [
         Example(text, int(label), id=name, tags=tagged)
         if isinstance(text, str)

@@ -31,6 +31,8 @@ def choose(
         rows = tuple(row for row in board.rows if not chosen_arms or row.arm in chosen_arms)
         if rows:
             kept.append(board.model_copy(update={"rows": rows}))
+    if boards and not kept:
+        raise InputError("No row of the leaderboard is of all the chosen data sets, arms and suites.")
     return leaderboard.model_copy(update={"boards": tuple(kept)})
 
 
