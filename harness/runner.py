@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,11 @@ from harness.plan import Cell, Plan, make_plan
 from harness.quiet import logged_to
 from harness.records import DataRecord, Environment, Record, RecordFolder, ScoreRecord
 from harness.registry import registry
+from harness.stages.base import Configured, Stage
 from harness.store import Artifact, Store, explained
 
 if TYPE_CHECKING:
+    from harness.components import Component
     from harness.report import Leaderboard
     from harness.suite import Suite
     from harness.valuation_report import ValuationReport
@@ -55,21 +57,46 @@ class Run:
 
 
 def prepare(suite: Suite) -> Plan:
-    """Check that everything is there that the suite needs, and plan it.
+    """Plan a suite.
 
     Raises:
-        InputError: Something is missing: every component's complaint, with its place in the suite.
+        InputError: Something is missing that even the plan needs (a checkpoint, a data file): every component's complaint,
+            with its place in the suite.
     """
-    problems: list[str] = []
+    with beside(suite):
+        try:
+            return make_plan(suite)
+        except InputError:
+            if problems := complaints(suite, None):
+                raise InputError("\n".join(problems)) from None
+            raise
+
+
+def complaints(suite: Suite, needed: Sequence[Stage] | None) -> list[str]:
+    """What components miss before work can start (an extra package, a key, a server), with their places in the suite.
+
+    Args:
+        suite: The suite.
+        needed: The stages that have to be computed: only their components are asked, so that what is cached needs no
+            key. ``None`` asks all.
+    """
+    asked = None if needed is None else {id(component) for stage in needed for component in components_of(stage)}
+    found: dict[str, None] = {}
     with beside(suite):
         for path, slot in suite.slots():
-            try:
-                slot.component.preflight()
-            except InputError as error:
-                problems.append(f"{path}: {error}")
-        if problems:
-            raise InputError("\n".join(dict.fromkeys(problems)))
-        return make_plan(suite)
+            if asked is None or id(slot.component) in asked:
+                try:
+                    slot.component.preflight()
+                except InputError as error:
+                    found[f"{path}: {error}"] = None
+    return list(found)
+
+
+def components_of(stage: Stage) -> Iterator[Component]:
+    """The components that a stage would use."""
+    for value in vars(stage).values():
+        items = value.values() if isinstance(value, Mapping) else [value]
+        yield from (item.component for item in items if isinstance(item, Configured))
 
 
 def beside(suite: Suite) -> Any:
@@ -109,6 +136,9 @@ def run(
     plan = prepare(suite)
     folder = Path(output) / suite.name
     artifacts = Store(Path(store))
+    engine = LocalEngine(artifacts)
+    if problems := complaints(suite, engine.demanded(plan.targets())):
+        raise InputError("\n".join(problems))
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "suite.yaml", suite.to_yaml())
@@ -118,7 +148,7 @@ def run(
     everyone = Observers([log, *observers], said)
     for name, observer in installed(registry(), said):
         everyone.add(observer, name)
-    engine = LocalEngine(artifacts, everyone)
+    engine.observers = everyone
     stages = plan.stages()
     cached = sum(artifacts.has(stage.kind, stage.id) for stage in stages)
     to_compute = engine.expect(plan.targets())

@@ -28,13 +28,13 @@ def show_plan(
 ) -> None:
     """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
     from harness.engines.local import LocalEngine
-    from harness.hooks import Observers
-    from harness.runner import beside, prepare
+    from harness.runner import beside, complaints, prepare
     from harness.store import Store
 
     suite = selected(path, overrides=overrides, arms=arms, datasets=datasets, seeds=seeds, limit=limit)
     plan, artifacts = prepare(suite), Store(store)
-    needed = {s.id for s in LocalEngine(artifacts, Observers([], lambda _: None)).demanded(plan.targets())}
+    demanded = LocalEngine(artifacts).demanded(plan.targets())
+    needed = {stage.id for stage in demanded}
 
     def state(kind: str, identifier: str) -> str:
         if identifier in needed:
@@ -47,10 +47,13 @@ def show_plan(
     ]
     with beside(suite):
         usage = expected_usage(plan, artifacts, needed)
+    missing = complaints(suite, demanded)
     if as_json:
-        print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage}, indent=2))
+        print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage, "missing": missing}, indent=2))
         return
     _print(suite.name, rows, usage)
+    for line in missing:
+        console().print(f"Missing: {line}", style="yellow", markup=False)
 
 
 def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str, Any]]) -> None:

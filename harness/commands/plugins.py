@@ -105,11 +105,24 @@ def _description(entry: Entry) -> dict[str, Any]:
     }
 
 
+def reflowed(text: str) -> str:
+    r"""Prose as one line per paragraph, so that the terminal wraps it; lists and tables as they are.
+
+    >>> reflowed("one\ntwo\n\n- a\n- b")
+    'one two\n\n- a\n- b'
+    """
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        p if any(line[:1] in set(" =-*|") for line in p.splitlines()) else " ".join(p.split()) for p in paragraphs
+    )
+
+
 def _type(annotation: Any) -> str:
     text = (
         annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     )
-    return text.replace("typing.", "").replace("NoneType", "None").replace("Literal", "one of ")
+    text = text.replace("typing.", "").replace("NoneType", "None").replace("Literal", "one of ")
+    return text if len(text) <= 100 else "see `harness schema`"
 
 
 def _plain(value: Any) -> Any:
@@ -126,7 +139,7 @@ def _print(item: dict[str, Any]) -> None:
     screen = console()
     screen.print(Text.assemble((item["name"], "bold"), f"  {item['kind']} · {item['distribution']} {item['version']}"))
     screen.print()
-    screen.print(Padding(Text(item["description"]), (0, 0, 1, 0)))
+    screen.print(Padding(Text(reflowed(item["description"])), (0, 0, 1, 0)))
     if not item["options"]:
         screen.print("It has no options.")
         return

@@ -45,11 +45,14 @@ class LocalEngine:
 
     Args:
         store: Where artifacts are looked up and kept.
-        observers: Told what happens.
+
+    Attributes:
+        observers: Told what happens; nobody, until set.
     """
 
-    def __init__(self, store: Store, observers: Observers) -> None:
-        self._store, self._observers = store, observers
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.observers = Observers([], lambda _: None)
         self._failed: dict[str, StageError] = {}
         self._done: set[str] = set()
         self._number = 0
@@ -103,7 +106,7 @@ class LocalEngine:
         info = StageInfo(stage.kind, stage.id, stage.title, self._number, max(self._of, self._number))
         try:
             with self._store.claim(
-                stage.kind, stage.id, on_wait=lambda: self._observers.call("stage_waiting", stage=info)
+                stage.kind, stage.id, on_wait=lambda: self.observers.call("stage_waiting", stage=info)
             ):
                 if not self._store.has(stage.kind, stage.id):  # nobody else has computed it while we waited
                     self._run(stage, info)
@@ -111,22 +114,22 @@ class LocalEngine:
         except Exception as error:
             failure = error if isinstance(error, StageError) else StageError(stage, error)
             self._failed[stage.id] = failure
-            self._observers.call("stage_failed", stage=info, error=failure)
+            self.observers.call("stage_failed", stage=info, error=failure)
             raise failure from error
 
     def _run(self, stage: Stage, info: StageInfo) -> None:
         inputs = {role: self._open(upstream) for role, upstream in stage.inputs().items()}
         context = Context(self._store.responses, self._costs(stage))
-        self._observers.call("stage_started", stage=info)
+        self.observers.call("stage_started", stage=info)
         start = time.perf_counter()
 
         def compute(out: Path) -> dict[str, Any]:
-            with reporting(_Bars(info, self._observers)):
+            with reporting(_Bars(info, self.observers)):
                 facts = stage.compute(inputs, out, context)
             return {"peak_memory": peak_memory(), **(facts or {})}
 
         self._store.write(stage.kind, stage.id, stage.identity, compute)
-        self._observers.call("stage_finished", stage=info, seconds=time.perf_counter() - start)
+        self.observers.call("stage_finished", stage=info, seconds=time.perf_counter() - start)
 
     def _open(self, stage: Stage) -> Artifact:
         try:
@@ -137,7 +140,7 @@ class LocalEngine:
 
     def _damaged(self, stage: Stage, error: DamagedArtifactError) -> None:
         info = StageInfo(stage.kind, stage.id, stage.title, self._number, self._of)
-        self._observers.call("stage_damaged", stage=info, reason=str(error))
+        self.observers.call("stage_damaged", stage=info, reason=str(error))
         with self._store.claim(stage.kind, stage.id):
             self._store.discard(stage.kind, stage.id)
         self._done.discard(stage.id)
@@ -192,7 +195,7 @@ class _Bars:
     """Passes the bars of a stage on to the observers."""
 
     def __init__(self, stage: StageInfo, observers: Observers) -> None:
-        self._stage, self._observers = stage, observers
+        self._stage, self.observers = stage, observers
 
     def open(self, unit: str, total: float | None) -> Bar:
         bar = _Bar(unit, total, self._tell)
@@ -204,6 +207,6 @@ class _Bars:
             self._tell(bar)
 
     def _tell(self, bar: _Bar) -> None:
-        self._observers.call(
+        self.observers.call(
             "stage_progressed", stage=self._stage, unit=bar.unit, done=bar.done, total=bar.total, notes=dict(bar.notes)
         )
