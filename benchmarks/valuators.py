@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,11 +119,9 @@ def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
         DataOOBValuation,
         Dataset,
         KNNShapleyValuation,
-        MaxSamples,
         MinUpdates,
         ModelUtility,
         MSRBanzhafValuation,
-        MSRSampler,
         NoTruncation,
         PermutationSampler,
         ShapleyValuation,
@@ -144,8 +142,7 @@ def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
         bagged = BaggingClassifier(model, n_estimators=work, random_state=0).fit(data["x"], data["y"])
         valuation = DataOOBValuation(bagged)
     elif method == "banzhaf":
-        sampler = MSRSampler(seed=0)
-        valuation = MSRBanzhafValuation(utility, MaxSamples(sampler, work), seed=0, show_warnings=False)
+        valuation = MSRBanzhafValuation(utility, MinUpdates(work), seed=0, show_warnings=False)
     else:
         sampler = PermutationSampler(NoTruncation(), seed=0)
         valuation = ShapleyValuation(utility, sampler, MinUpdates(work), progress=False)
@@ -206,14 +203,13 @@ def methods(given: Any, options: argparse.Namespace) -> list[tuple[str, str, str
     return [row for row in rows if not options.only or row[0] in options.only]
 
 
-def bench(n: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from harness.valuation_board import agreement, noisy_label_auroc
 
     given, noisy = problem(n, options.cache)
     reference = None
     if n <= 1000 and (not options.only or "data-shapley" in options.only):
         reference, *_ = ours(given, "data-shapley", permutations=options.reference, utility="accuracy", reliability=1.0)
-    table = []
     for family, library, unit, full, part, run in methods(given, options):
         values, seconds, peak = run(part)
         done, projected = part, seconds * full / part
@@ -231,20 +227,30 @@ def bench(n: int, options: argparse.Namespace) -> list[dict[str, Any]]:
             "auroc": round(noisy_label_auroc(values, noisy), 3) if done == full else None,
         }
         if reference is not None and family == "data-shapley":
-            row["reference"] = round(float(agreement({"a": reference, "b": values}).iloc[0, 1]), 3)
-        print(row, flush=True)
-        table.append(row)
-    for row in table:
-        base = next((r for r in table if r["method"] == row["method"] and r["library"] == "ours"), None)
-        row["times_ours"] = round(row["seconds"] / base["seconds"], 1) if base and row is not base else None
-    return table
+            row["reference"] = round(float(agreement({"a": reference, "b": values}).to_numpy()[0, 1]), 3)
+        yield row
+
+
+def save(row: dict[str, Any]) -> None:
+    print(row, flush=True)
+    key = ("n", "method", "library")
+    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    rows = [old for old in rows if any(old[k] != row[k] for k in key)] + [row]
+    rows.sort(key=lambda r: (r["n"], r["method"], not r["library"].startswith("ours"), r["library"]))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    RESULTS.with_suffix(".md").write_text(report(rows))
 
 
 def report(rows: list[dict[str, Any]]) -> str:
     names = ["n", "method", "library", "work", "seconds", "times_ours", "peak_mb", "auroc", "reference"]
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for row in sorted(rows, key=lambda r: (r["n"], r["method"], r["library"] != "ours", r["library"])):
+    base = {(row["n"], row["method"]): row["seconds"] for row in rows if row["library"] == "ours"}
+    for row in rows:
+        ours_took = base.get((row["n"], row["method"]))
+        ratio = "" if row["library"] == "ours" or not ours_took else f"{row['seconds'] / ours_took:.1f}"
         cells = ["" if row.get(name) is None else str(row[name]) for name in names]
+        cells[5] = ratio
         if row["extrapolated_from"] is not None:
             cells[4] += f" (extrapolated from {row['extrapolated_from']})"
         lines.append("| " + " | ".join(cells) + " |")
@@ -266,14 +272,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("embeddings.npz"))
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     for n in options.sizes:
-        new = bench(n, options)
-        done = {(row["n"], row["method"], row["library"]) for row in new}
-        rows = [row for row in rows if (row["n"], row["method"], row["library"]) not in done] + new
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-        RESULTS.with_suffix(".md").write_text(report(rows))
+        for row in bench(n, options):
+            save(row)
 
 
 if __name__ == "__main__":
