@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MAIN = ("accuracy/", "confidence/clean", "confidence_std/clean", "uu@", "ece/clean", "matched_uu@")
 """Scores that are shown unless all are asked for: those that start so."""
+
+LONGEST = 400
+"""Characters of a text that are shown."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ComparisonView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         found = self.comparison
         yield Text(f"{found.dataset} · suite {found.suite} · {found.b} against {found.a}", style="bold")
-        yield self._scores()
+        yield self._scores(wide=options.max_width >= 90)
         seeds = ", ".join(map(str, found.seeds))
         yield Text(
             f"Paired on the same test examples, seed{'s' if len(found.seeds) > 1 else ''} {seeds}; differences with 95 % "
@@ -50,47 +54,41 @@ class ComparisonView:
             for kind in ("repaired", "broken"):
                 chosen = [change for change in found.changes if change.change == kind][: self.examples]
                 if chosen:
-                    yield self._changes(kind, chosen)
+                    yield Text(f"\n{kind}", style="bold")
+                for change in chosen:
+                    yield from self._change(change)
 
-    def _scores(self) -> Table:
+    def _scores(self, *, wide: bool) -> Table:
         found = self.comparison
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
         table.add_column("score", no_wrap=True)
-        for heading in (found.a, found.b, "difference", "95 % interval", "p", "detectable"):
+        for heading in (found.a, found.b, "\N{INCREMENT} [95 %]", "p", *(["detectable"] if wide else [])):
             table.add_column(heading, justify="right", no_wrap=True)
         for score in found.scores:
             if self.everything or score.name.startswith(MAIN):
-                table.add_row(*_cells(score), style="bold" if score.name == found.primary else "")
+                cells = _cells(score)
+                table.add_row(*(cells if wide else cells[:-1]), style="bold" if score.name == found.primary else "")
         return table
 
-    def _changes(self, kind: Literal["repaired", "broken"], changes: Sequence[Change]) -> Table:
+    def _change(self, change: Change) -> Iterator[RenderableType]:
         found = self.comparison
-        table = Table(
-            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="", title=kind, title_justify="left"
+        yield Text(
+            f"{printable(change.id)}, seed {change.seed}, {printable(change.label)}: "
+            f"{found.a} {printable(change.predicted_a)} {100 * change.confidence_a:.0f} %, "
+            f"{found.b} {printable(change.predicted_b)} {100 * change.confidence_b:.0f} %"
         )
-        for heading in ("id", "seed", "label", found.a, found.b):
-            table.add_column(heading, no_wrap=True)
-        table.add_column("text", ratio=1, overflow="ellipsis", no_wrap=True)
-        for change in changes:
-            table.add_row(
-                printable(change.id),
-                str(change.seed),
-                printable(change.label),
-                f"{printable(change.predicted_a)} {100 * change.confidence_a:.0f} %",
-                f"{printable(change.predicted_b)} {100 * change.confidence_b:.0f} %",
-                Text(printable(change.perturbed_a or change.perturbed_b or change.text)),
-            )
-        return table
+        if text := printable(change.perturbed_a or change.perturbed_b or change.text):
+            yield Padding(Text(text[:LONGEST] + ("…" if len(text) > LONGEST else ""), style="dim"), (0, 0, 0, 4))
 
 
 def _cells(score: ScoreComparison) -> list[str]:
     share, total = is_share(score.info, score.name), score.info.total
     difference = score.difference
+    bounds = interval_bounds(difference.low, difference.high, share=share, total=total)
     return [
         score.name,
         *(number(figure.value, share=share, total=total) for figure in (score.a, score.b)),
-        number(difference.value, share=share, total=total, sign=True),
-        interval_bounds(difference.low, difference.high, share=share, total=total),
+        f"{number(difference.value, share=share, total=total, sign=True)} {bounds}".rstrip(),
         p_text(difference.p_holm),
         number(difference.detectable, share=share, total=total),
     ]
