@@ -85,6 +85,19 @@ def attack(job: dict[str, Any]) -> list[dict[str, Any]]:
     return results
 
 
+class Nearest:
+    """The table of nearest neighbours that the published vectors come with, computed row by row."""
+
+    def __init__(self, matrix: Any) -> None:
+        import torch
+
+        self.matrix = torch.from_numpy(matrix)
+
+    def __getitem__(self, row: int) -> list[int]:
+        distances = (self.matrix - self.matrix[row]).norm(dim=1)
+        return distances.topk(51, largest=False).indices.tolist()
+
+
 def share_parts(textattack: Any, file: str) -> None:
     """Give TextAttack's TextFooler our vectors, tagger and encoder in the place of those that it would download."""
     import nltk
@@ -92,7 +105,9 @@ def share_parts(textattack: Any, file: str) -> None:
 
     table = vectors.load(file)
     index = {word: row for row, word in enumerate(table.words)}
-    embedding = textattack.shared.WordEmbedding(table.matrix, index, dict(enumerate(table.words)))
+    embedding = textattack.shared.WordEmbedding(
+        table.matrix, index, dict(enumerate(table.words)), Nearest(table.matrix)
+    )
     textattack.shared.WordEmbedding.counterfitted_GLOVE_embedding = staticmethod(lambda: embedding)
     tag = tagging.perceptron()
     nltk.pos_tag = lambda words, tagset, lang: list(zip(words, tag(tuple(words)), strict=True))
