@@ -71,19 +71,11 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the leaderboard only.")] = False,
 ) -> None:
     """Run a suite; a second run goes on where the first one ended."""
+    from harness.commands.common import Selection
     from harness.commands.run import run_suite
 
-    run_suite(
-        suite,
-        overrides=overrides or (),
-        arms=arm,
-        datasets=dataset,
-        seeds=seed,
-        limit=limit,
-        output=output,
-        store=store,
-        quiet=quiet,
-    )
+    selection = Selection(suite, overrides or (), arm, dataset, seed, limit)
+    run_suite(selection, output=output, store=store, quiet=quiet)
 
 
 @app.command()
@@ -98,18 +90,10 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what `run` would compute, and what it would ask of language models; nothing is computed."""
+    from harness.commands.common import Selection
     from harness.commands.plan import show_plan
 
-    show_plan(
-        suite,
-        overrides=overrides or (),
-        arms=arm,
-        datasets=dataset,
-        seeds=seed,
-        limit=limit,
-        store=store,
-        as_json=as_json,
-    )
+    show_plan(Selection(suite, overrides or (), arm, dataset, seed, limit), store=store, as_json=as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,25 @@ if TYPE_CHECKING:
     from harness.suite import Suite
 
 
-def selected(
-    path: Path,
-    *,
-    overrides: Sequence[str],
-    arms: Sequence[str] | None,
-    datasets: Sequence[str] | None,
-    seeds: Sequence[int] | None,
-    limit: int | None,
-) -> Suite:
-    """The part of a suite file that the command line asks for."""
-    from harness.suite import read_suite
+@dataclass(frozen=True)
+class Selection:
+    """A suite file, and the part of it that the command line asks for."""
 
-    suite = read_suite(path, overrides=overrides)
-    return suite.restrict(arms=arms or None, datasets=datasets or None, seeds=seeds or None, limit=limit)
+    path: Path
+    overrides: Sequence[str] = ()
+    arms: Sequence[str] | None = None
+    datasets: Sequence[str] | None = None
+    seeds: Sequence[int] | None = None
+    limit: int | None = None
+
+    def suite(self) -> Suite:
+        """Read, validate and restrict it."""
+        from harness.suite import read_suite
+
+        suite = read_suite(self.path, overrides=self.overrides)
+        return suite.restrict(
+            arms=self.arms or None, datasets=self.datasets or None, seeds=self.seeds or None, limit=self.limit
+        )
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.common import console, selected
+from harness.commands.common import Selection, console
 from harness.components.generator import Generator, Usage
 
 if TYPE_CHECKING:
@@ -15,23 +15,13 @@ if TYPE_CHECKING:
     from harness.store import Store
 
 
-def show_plan(
-    path: Path,
-    *,
-    overrides: Sequence[str],
-    arms: Sequence[str] | None,
-    datasets: Sequence[str] | None,
-    seeds: Sequence[int] | None,
-    limit: int | None,
-    store: Path,
-    as_json: bool,
-) -> None:
+def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
     """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
     from harness.engines.local import LocalEngine
     from harness.runner import beside, complaints, prepare
     from harness.store import Store
 
-    suite = selected(path, overrides=overrides, arms=arms, datasets=datasets, seeds=seeds, limit=limit)
+    suite = selection.suite()
     plan, artifacts = prepare(suite), Store(store)
     demanded = LocalEngine(artifacts).demanded(plan.targets())
     needed = {stage.id for stage in demanded}

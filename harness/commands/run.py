@@ -7,29 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.common import console, selected
+from harness.commands.common import Selection, console
 from harness.display import PlainDisplay, RichDisplay, duration
 
 if TYPE_CHECKING:
     from harness.records import RecordFolder
 
 
-def run_suite(
-    path: Path,
-    *,
-    overrides: Sequence[str],
-    arms: Sequence[str] | None,
-    datasets: Sequence[str] | None,
-    seeds: Sequence[int] | None,
-    limit: int | None,
-    output: Path,
-    store: Path,
-    quiet: bool,
-) -> None:
+def run_suite(selection: Selection, *, output: Path, store: Path, quiet: bool) -> None:
     """Run a suite with a display, print its leaderboard, and say where everything is."""
     from harness.runner import failed, run
 
-    suite = selected(path, overrides=overrides, arms=arms, datasets=datasets, seeds=seeds, limit=limit)
+    suite = selection.suite()
     screen, notes = console(), console(stderr=True)
     display: Any = None if quiet else (RichDisplay(notes) if notes.is_terminal else PlainDisplay(notes))
     try:
