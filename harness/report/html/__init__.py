@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def render(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
     """The report as one HTML document that needs nothing else: no network, no other file.
 
-    It stays below five megabytes: maps and the browser of examples are sampled where the test sets are large, always in the
-    same way, and the page says so. The same records give the same bytes.
+    With up to about twenty data sets it stays below five megabytes: maps and the browser of examples are sampled where the
+    test sets are large, always in the same way, and the page says so. The same records give the same bytes.
 
     Args:
         records: Records to draw curves and take examples from; may be empty, then the page has the leaderboard only.
