@@ -105,8 +105,13 @@ class WordNet:
         return set().union(*(self._entries[other].words for other in near))
 
     def synonymous(self, one: str, other: str) -> bool:
-        """Whether two different words can mean the same and have the same kind of form (both inflected, or neither)."""
+        """Whether two words can mean the same and have the same kind of form (both inflected, or neither).
+
+        Two forms of one word are none: they break the sentence more than they change it.
+        """
         first, second = self.lemmas(one), self.lemmas(other)
+        if set(first) & set(second):
+            return False
         bases = {lemma for _, lemma in second} & self.synonyms(one)
         return bool(bases) and _inflected(one, first) == _inflected(other, second)
 

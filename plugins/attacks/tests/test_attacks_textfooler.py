@@ -52,6 +52,7 @@ def test_synonyms_are_synonymous_in_the_same_form(pair: str) -> None:
     assert wordnet.wordnet().synonymous(one, other)
     assert not opposites.opposed()(one, other)
     assert not wordnet.wordnet().synonymous("movies", "film")
+    assert not wordnet.wordnet().synonymous("gone", "going")
 
 
 def test_no_word_is_swapped_for_an_opposite_and_the_meaning_survives(
