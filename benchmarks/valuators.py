@@ -82,13 +82,13 @@ def problem(n: int, cache: Path) -> tuple[Any, np.ndarray]:
 Run = tuple[np.ndarray, float, float]  # values, seconds, peak MB
 
 
-def ours(given: Any, name: str, **options: Any) -> Run:
+def ours(given: Any, name: str, seed: int = 0, **options: Any) -> Run:
     from harness import valuation_board
     from harness.registry import component
 
     valuator = component("valuator", name, **options)
     valuation_board.warm_up(valuator, given)
-    measured = valuation_board.measure(valuator, given, seed=0)
+    measured = valuation_board.measure(valuator, given, seed=seed)
     return measured.values, measured.seconds, measured.peak_bytes / 1e6
 
 
@@ -121,7 +121,6 @@ def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
         KNNShapleyValuation,
         MinUpdates,
         ModelUtility,
-        MSRBanzhafValuation,
         NoTruncation,
         PermutationSampler,
         ShapleyValuation,
@@ -141,8 +140,6 @@ def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
     elif method == "data-oob":
         bagged = BaggingClassifier(model, n_estimators=work, random_state=0).fit(data["x"], data["y"])
         valuation = DataOOBValuation(bagged)
-    elif method == "banzhaf":
-        valuation = MSRBanzhafValuation(utility, MinUpdates(work), seed=0, show_warnings=False)
     else:
         sampler = PermutationSampler(NoTruncation(), seed=0)
         valuation = ShapleyValuation(utility, sampler, MinUpdates(work), progress=False)
@@ -155,7 +152,7 @@ def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
 def methods(given: Any, options: argparse.Namespace) -> list[tuple[str, str, str, int, int, Callable[[int], Run]]]:
     """Family, library, what the work counts, all of it, a small part of it, and what does it."""
     n, odv, dvl = given.n_train, options.opendataval, options.pydvl
-    shapley: dict[str, Any] = {"max_mc_epochs": 1, "min_models": 0}
+    shapley: dict[str, Any] = {"max_mc_epochs": 1}
     mine, odv_, dvl_ = partial(ours, given), partial(opendataval, given, odv), partial(pydvl, given, dvl)
     exact: dict[str, Any] = {"utility": "accuracy", "reliability": 1.0}
     rows: list[tuple[str, str, str, int, int, Callable[[int], Run]]] = [
@@ -195,11 +192,12 @@ def methods(given: Any, options: argparse.Namespace) -> list[tuple[str, str, str
         rows += [
             ("knn-shapley", "pydvl", "k", 10, 10, lambda k: dvl_("knn-shapley", k)),
             ("data-oob", "pydvl", "models", 1000, 20, lambda k: dvl_("data-oob", k)),
-            ("banzhaf", "pydvl", "subsets", 1000, 20, lambda k: dvl_("banzhaf", k)),
             ("data-shapley", "pydvl", "permutations", 1000, 1, lambda k: dvl_("data-shapley", k)),
         ]
     if n > 4000:  # one permutation, or all of leave-one-out, takes hours
         rows = [row for row in rows if row[1].startswith("ours") or row[0] not in ("data-shapley", "loo")]
+    if options.libraries:
+        rows = [row for row in rows if row[1] in options.libraries]
     return [row for row in rows if not options.only or row[0] in options.only]
 
 
@@ -209,7 +207,9 @@ def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     given, noisy = problem(n, options.cache)
     reference = None
     if n <= 1000 and (not options.only or "data-shapley" in options.only):
-        reference, *_ = ours(given, "data-shapley", permutations=options.reference, utility="accuracy", reliability=1.0)
+        reference, *_ = ours(
+            given, "data-shapley", 1, permutations=options.reference, utility="accuracy", reliability=1.0
+        )
     for family, library, unit, full, part, run in methods(given, options):
         values, seconds, peak = run(part)
         done, projected = part, seconds * full / part
@@ -266,6 +266,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000])
     parser.add_argument("--cap", type=float, default=60.0)
     parser.add_argument("--only", nargs="+", help="families of methods")
+    parser.add_argument("--libraries", nargs="+", help="ours, opendataval, pydvl")
     parser.add_argument("--opendataval", default=os.environ.get("HARNESS_OPENDATAVAL", ""))
     parser.add_argument("--pydvl", default="")
     parser.add_argument("--reference", type=int, default=1024, help="permutations of the reference run")
