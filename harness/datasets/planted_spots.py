@@ -217,7 +217,7 @@ def clusters(splits: Mapping[str, Sequence[Example]], k: int, encoder: Any = Non
         For each split ``(n,)`` cluster numbers. The same texts give the same clusters, whatever the seed.
     """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     examples = [example for rows in splits.values() for example in rows]
     if len(examples) < k:

@@ -107,7 +107,7 @@ def _partition(points: FloatArray, predicted: IntArray, regions: int, seed: int)
     """Regions numbered from 0: k-means within each predicted class, one region for every ten examples at most."""
     import numpy as np
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     labels = np.zeros(len(points), dtype=np.int64)
     # With several threads k-means sums in an order that varies.

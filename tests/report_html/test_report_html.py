@@ -277,13 +277,6 @@ def test_stage_times_are_summed_by_kind_of_stage(records: list[RecordFolder]) ->
     assert set(seconds.index.get_level_values("stage")) == {"fine-tune", "value", "attack", "evaluate"}
 
 
-def test_vendored_scripts_are_those_that_are_written_down() -> None:
-    folder = Path(report.__file__).parent / "vendor"
-    written = dict(re.findall(r"^\| `([\w.-]+)` .*`([0-9a-f]{64})` \|$", (folder / "README.md").read_text(), re.M))
-    assert written == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.js")}
-    assert all(path.read_text(encoding="utf-8").startswith("/*!") for path in folder.glob("*.js"))
-
-
 @pytest.mark.slow
 def test_a_thesis_size_run_fits(make_records: Maker, tmp_path: Path) -> None:
     texts = [f"{i} " + "a plain review of some length, " * 40 for i in range(25_000)]
