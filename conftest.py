@@ -7,6 +7,7 @@ import os
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: small models gain nothing from more
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 settings.register_profile("harness", deadline=None, derandomize=True)

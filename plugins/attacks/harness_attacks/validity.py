@@ -112,6 +112,7 @@ class AttackValidity(Metric):
     """
 
     api_version: ClassVar[int] = 1
+    resample: ClassVar[bool] = False
 
     sample: int = Field(default=500, ge=1)
     """Successful attacks judged at most, evenly spaced over the test set."""

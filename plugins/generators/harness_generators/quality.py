@@ -30,6 +30,7 @@ class SyntheticQuality(Metric):
     """
 
     api_version: ClassVar[int] = 1
+    resample: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"synthetic", "train", "train_embeddings", "values"})
 
     def score(self, outcome: Outcome) -> Scores:

@@ -13,6 +13,7 @@ class Values(Metric):
     """Remove-high / remove-low curves, and values of synthetic against original points (thesis 5.1, 5.2)."""
 
     api_version: ClassVar[int] = 1
+    resample: ClassVar[bool] = False
 
     needs: ClassVar[frozenset[str]] = frozenset({"values", "train", "train_embeddings", "synthetic", "test_embeddings"})
 
