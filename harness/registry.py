@@ -8,8 +8,8 @@ broken; the others do not notice.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
+import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -270,14 +270,15 @@ def code_digest(cls: type) -> str:
     core only their own subpackage counts.
     """
     parts = cls.__module__.split(".")
-    package = ".".join(parts[:2]) if parts[0] == "harness" else parts[0]
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
+    package = sys.modules.get(".".join(parts[:2]) if parts[0] == "harness" else parts[0])
+    module = sys.modules.get(cls.__module__)
+    name = getattr(package, "__file__", None) or getattr(module, "__file__", None)
+    if name is None:
         raise InputError(
             f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified."
         )
-    origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    origin = Path(name)
+    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
     digest = hashlib.sha256()
     for file in files:
         if "tests" in file.relative_to(origin.parent).parts:

@@ -113,10 +113,16 @@ def suite_file(tmp_path: Path, checkpoint: Path, data: Path) -> Callable[..., Pa
 def run_tiny(tmp_path: Path, suite_file: Callable[..., Path]) -> Callable[..., Any]:
     """Runs the tiny suite in this process."""
 
-    def run(*replacements: tuple[str, str], output: str = "runs", store: str = "store", **options: Any) -> Any:
+    def run(
+        *replacements: tuple[str, str],
+        output: str = "runs",
+        store: str = "store",
+        arms: tuple[str, ...] | None = None,
+        **options: Any,
+    ) -> Any:
         import harness
 
-        suite = harness.load_suite(suite_file(*replacements))
+        suite = harness.load_suite(suite_file(*replacements)).restrict(arms=arms)
         return harness.run(suite, output=tmp_path / output, store=tmp_path / store, **options)
 
     return run

@@ -63,7 +63,7 @@ def test_everything_but_time_is_the_same_in_another_store(run_tiny: Callable[...
 
 
 def test_a_damaged_artifact_is_reported_and_computed_again(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
-    first = run_tiny()
+    first = run_tiny(arms=("only",))
     before = boards(first.folder)
     artifact = tmp_path / "store" / "artifacts" / "evaluate" / first.records[0].header.artifacts["evaluate"]
     victim = artifact / "predictions.parquet"
@@ -80,18 +80,18 @@ def test_a_damaged_artifact_is_reported_and_computed_again(run_tiny: Callable[..
             self.damaged.append(stage.kind)
 
     watch = Watch()
-    second = run_tiny(observers=[watch])
+    second = run_tiny(arms=("only",), observers=[watch])
     assert watch.damaged == ["evaluate"]
     assert boards(second.folder) == before
 
 
 def test_a_truncated_artifact_is_computed_again(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
-    first = run_tiny()
+    first = run_tiny(arms=("only", "wldv"))
     before = boards(first.folder)
     for manifest in (tmp_path / "store" / "artifacts" / "evaluate").glob("*/artifact.json"):
         manifest.write_text("{", encoding="utf-8")
-    second = run_tiny()
-    assert second.computed == 6
+    second = run_tiny(arms=("only", "wldv"))
+    assert second.computed == 2
     assert boards(second.folder) == before
 
 
@@ -116,7 +116,9 @@ def test_two_runs_at_once_share_the_work_and_agree(suite_file: Callable[..., Pat
     assert len(computed) == len(set(computed))
 
 
-@pytest.mark.parametrize("after", [3, 9, 16])
+@pytest.mark.parametrize(
+    "after", [pytest.param(3, marks=pytest.mark.slow), 9, pytest.param(16, marks=pytest.mark.slow)]
+)
 def test_a_killed_run_goes_on_and_ends_with_the_same_board(
     run_tiny: Callable[..., Any], suite_file: Callable[..., Path], tmp_path: Path, after: int
 ) -> None:
@@ -209,8 +211,8 @@ def test_a_failing_observer_is_reported_once_and_harms_nothing(run_tiny: Callabl
             raise ValueError("tracker is down")
 
     said: list[str] = []
-    run = run_tiny(observers=[Bad()], complain=said.append)
-    assert len(run.records) == 6
+    run = run_tiny(arms=("only",), observers=[Bad()], complain=said.append)
+    assert len(run.records) == 1
     assert Bad.calls == 1
     assert len(said) == 1
     assert "tracker is down" in said[0]
@@ -244,6 +246,7 @@ def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
     run = run_tiny(
         ("valuators:\n", "valuation: {noise: 0.25}\nvaluators:\n  confidence: confidence\n  random: random\n"),
         ("seeds: [0]", "seeds: [0, 1]"),
+        arms=("only",),
     )
     assert not run.failures
     (report,) = run.valuations
