@@ -383,6 +383,30 @@ def test_what_this_machine_cannot_do(checkpoints):
         model(checkpoints["bert"], learning_rat=1.0)
 
 
+def test_reduced_precision_says_how_far_it_moves_results(tmp_path, caplog):
+    """The arithmetic is the one of a GPU; a CPU computes it as well, slowly."""
+    import torch
+
+    from harness.models.classifier import COMPARED, Runtime, TransformersClassifier
+    from harness.models.loading import load_fine_tuned
+
+    folder = write_checkpoint(tmp_path, "bert", head=True)
+    exact = harness.load_classifier(folder)
+    reduced = TransformersClassifier(
+        *load_fine_tuned(folder), runtime=Runtime(torch.device("cpu"), torch.bfloat16, "torch", 512, "mean")
+    )
+    rng = random.Random(1)
+    texts = [sentence(rng, 1 + number % 20) for number in range(COMPARED + 50)]
+    probs = np.concatenate([reduced.predict_proba(texts[:40]), reduced.predict_proba(texts[40:])])
+    reduced.predict_proba(texts)
+    moved = np.abs(probs - exact.predict_proba(texts))
+    changed = int((probs.argmax(axis=1) != exact.predict_proba(texts).argmax(axis=1)).sum())
+    first, last = (record.getMessage() for record in caplog.records)
+    assert "predictions against float32" in first
+    assert 1e-6 < moved.max() < 0.1
+    assert last.startswith(f"bfloat16 moves probabilities by up to {moved.max():.2g}, and changes {changed} of ")
+
+
 def test_training_on_a_gpu_asks_for_deterministic_kernels():
     """Only the switches are checked: they need no GPU."""
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ TOKENS_PER_BATCH = {"cpu": 512, "mps": 8192, "cuda": 65536}
 
 REPORTED_FROM = 256
 """Fewer texts than this are predicted without a progress bar: an attack asks thousands of times."""
+
+COMPARED = 512
+"""On how many inputs reduced precision is compared with float32."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class TransformersClassifier(Classifier):
         # Saved with the tokenizer, so that whoever loads the folder cuts texts at the same place.
         self.tokenizer.model_max_length = self.max_length
         self._encode = Encoder(tokenizer, self.max_length)
+        self._drift = None if runtime.dtype == torch.float32 else _Drift(runtime.dtype)
         self._session: Any = None
         if runtime.backend == "onnx":
             from harness.models.onnx import Session
@@ -174,7 +179,11 @@ class TransformersClassifier(Classifier):
                 batch = [encodings[row] for row in rows]
                 logits.append(self._logits(batch))
                 advance(len(batch))
-        probs = torch.cat(logits).float().softmax(dim=-1).cpu().numpy()
+        probs = _softmax(logits)
+        if self._drift is not None and self._drift.wanted:
+            with within_memory("Set `dtype: float32`."), torch.inference_mode():
+                exact = [self._logits([encodings[row] for row in rows]) for rows in batches]
+            self._drift.add(probs, _softmax(exact))
         ordered = np.empty_like(probs)
         ordered[np.concatenate(batches)] = probs
         return ordered
@@ -184,6 +193,40 @@ class TransformersClassifier(Classifier):
             return torch.from_numpy(self._session(*padded(batch, self.tokenizer.pad_token_id)))
         logits: torch.Tensor = self.model(**self.runtime.inputs(batch, self.tokenizer.pad_token_id)).logits
         return logits
+
+
+def _softmax(logits: list[torch.Tensor]) -> FloatArray:
+    probs: FloatArray = torch.cat(logits).float().softmax(dim=-1).cpu().numpy()
+    return probs
+
+
+class _Drift:
+    """How far reduced precision moves results: measured on the first inputs, and said, so that nobody overlooks it."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._name = str(dtype).removeprefix("torch.")
+        self._inputs = self._labels = 0
+        self._largest = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether more inputs should be compared."""
+        return self._inputs < COMPARED
+
+    def add(self, reduced: FloatArray, exact: FloatArray) -> None:
+        """Take in probabilities ``(n, K)`` of the same inputs; warns at the first ones, and when there are enough."""
+        first = not self._inputs
+        self._inputs += len(reduced)
+        self._labels += int((reduced.argmax(axis=1) != exact.argmax(axis=1)).sum())
+        self._largest = max(self._largest, float(np.abs(reduced - exact).max()))
+        if first or not self.wanted:
+            logging.getLogger(__name__).warning(
+                "%s moves probabilities by up to %.2g, and changes %d of %s predictions against float32.",
+                self._name,
+                self._largest,
+                self._labels,
+                f"{self._inputs:,}",
+            )
 
 
 @contextmanager
