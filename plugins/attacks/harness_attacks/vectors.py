@@ -7,8 +7,8 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from harness.types import FloatArray
 
 COUNTER_FITTED_URL = "https://github.com/nmrksic/counter-fitting/raw/master/word_vectors/counter-fitted-vectors.txt.zip"
-"""The counter-fitted vectors of Mrkšić et al. 2016, as their authors publish them (300 numbers a word)."""
+"""The counter-fitted vectors of Mrkšić et al. 2016, as their authors publish them (65,713 words, 300 numbers each)."""
+
+COUNTER_FITTED_SHA256 = "6f67f40c9b2e757695b3af2209bcd4393377962ca440dd4fad542937d01e7d56"
+"""SHA-256 of that file, as recorded by a project that downloaded it in October 2026."""
 
 
 class WordVectors:
@@ -77,7 +80,7 @@ def load(source: str, url: str = COUNTER_FITTED_URL, sha256: str | None = None) 
         source: ``embedded`` for the input embeddings of the embedded MiniLM encoder; ``counter-fitted`` for the published
             file, downloaded once; or the path of a text file in the format of GloVe or word2vec, plain, gzipped or zipped.
         url: Where ``counter-fitted`` is downloaded from.
-        sha256: Expected digest of the file; checked when given.
+        sha256: Expected digest of the file; by default that of the published file at its own address, else unchecked.
 
     Raises:
         InputError: The file or package is missing, the download fails, or the digest differs.
@@ -85,18 +88,28 @@ def load(source: str, url: str = COUNTER_FITTED_URL, sha256: str | None = None) 
     """
     if source == "embedded":
         return _embedded()
-    file = _download(url) if source == "counter-fitted" else Path(source).expanduser()
+    if source == "counter-fitted":
+        if sha256 is None and url == COUNTER_FITTED_URL:
+            sha256 = COUNTER_FITTED_SHA256
+        file = _download(url, sha256)
+    else:
+        file = Path(source).expanduser()
     if not file.is_file():
         raise InputError(
             f"There is no file of word vectors {source!r}.", hint="Give a path, or one of: embedded, counter-fitted."
         )
     digest = digest_of(file)
-    if sha256 is not None and digest != sha256.lower():
+    if not _expected(digest, sha256):
+        again = "Delete the file to download it again" if source == "counter-fitted" else "Take another file"
         raise InputError(
             f"The word vectors {file} have the SHA-256 digest {digest}; expected {sha256}.",
-            hint="Delete the file to download it again, or correct `vectors_sha256`.",
+            hint=f"{again}, or correct `vectors_sha256`.",
         )
     return _parsed(file, digest)
+
+
+def _expected(digest: str, sha256: str | None) -> bool:
+    return sha256 is None or digest == sha256.lower()
 
 
 def digest_of(file: Path) -> str:
@@ -127,36 +140,49 @@ def _embedded() -> WordVectors:
     return WordVectors([vocabulary[row] for row in rows], matrix[rows])
 
 
-def _download(url: str) -> Path:
-    """Fetch a file once. It gets its final name only when complete."""
+def _download(url: str, sha256: str | None) -> Path:
+    """Fetch a file once. It gets its final name only when it is complete and has the digest."""
+    import http.client
     import urllib.error
     import urllib.request
 
     file = cache_folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{url.rsplit('/', 1)[-1]}"
     if file.is_file():
         return file
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    elsewhere = "Download the file elsewhere and give its path as `vectors`, or set `vectors: embedded`."
     try:
-        with closing(urllib.request.urlopen(url, timeout=30)) as answer, partial.open("wb") as target:  # noqa: S310
-            expected = int(answer.headers.get("Content-Length") or 0)
-            with progress("bytes", total=expected or None) as bar:
-                while block := answer.read(1 << 20):
-                    target.write(block)
-                    bar.advance(len(block))
-        if expected and partial.stat().st_size != expected:
-            raise InputError(f"The download of {url} broke off after {partial.stat().st_size} of {expected} bytes.")
-        partial.replace(file)
-    except (OSError, ValueError) as error:
+        with _written(file) as partial:
+            with closing(urllib.request.urlopen(url, timeout=30)) as answer, partial.open("wb") as target:  # noqa: S310
+                expected = int(answer.headers.get("Content-Length") or 0)
+                with progress("bytes", total=expected or None) as bar:
+                    while block := answer.read(1 << 20):
+                        target.write(block)
+                        bar.advance(len(block))
+            size = partial.stat().st_size
+            if expected and size != expected:
+                raise InputError(f"The download of {url} broke off after {size} of {expected} bytes.", hint=elsewhere)
+            if not _expected(digest := digest_of(partial), sha256):
+                raise InputError(
+                    f"The file at {url} has the SHA-256 digest {digest}; expected {sha256}. It was not kept.",
+                    hint="Correct `vectors_sha256` if you trust that file.",
+                )
+    except (OSError, ValueError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-        raise InputError(
-            f"The word vectors cannot be downloaded from {url}: {error}.",
-            hint="Download the file elsewhere and give its path as `vectors`, or set `vectors: embedded`.",
-        ) from error
+        raise InputError(f"The word vectors cannot be downloaded from {url}: {error}.", hint=elsewhere) from error
+    return file
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[Path]:
+    """A path to write to, which becomes ``file`` when all went well and disappears otherwise."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
+    try:
+        yield partial
+        partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
-    return file
 
 
 def _parsed(file: Path, digest: str) -> WordVectors:
@@ -168,10 +194,8 @@ def _parsed(file: Path, digest: str) -> WordVectors:
             return WordVectors(stored["words"].tolist(), stored["matrix"])
     words, matrix = _parse(file)
     if large:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name(f"{digest}.{os.getpid()}.npz")
-        np.savez(partial, words=np.asarray(words), matrix=matrix)
-        partial.replace(kept)
+        with _written(kept) as partial:
+            np.savez(partial, words=np.asarray(words), matrix=matrix)
     return WordVectors(words, matrix)
 
 

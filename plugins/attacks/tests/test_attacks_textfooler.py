@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,6 +29,7 @@ from harness import Example, Task, load_classifier
 from harness.components import AttackStatus, Classifier
 from harness.components.metric import AttackedTest, Outcome
 from harness.errors import DataError, InputError
+from harness.testing import WordClassifier, reviews
 
 OPPOSITE = """good bad|good horrible|best worst|great awful|boring interesting|love hate|hot cold|happy sad
 happy unhappy|rich poor|strong weak|true false|alive dead|entertaining boring|success failure|clever stupid|win lose
@@ -133,19 +137,42 @@ def test_damaged_vectors_are_refused(content: str, message: str, fresh: Path) ->
 
 @pytest.fixture
 def server(fresh: Path) -> Iterator[tuple[str, list[str]]]:
-    """An HTTP server of a folder with a zipped file of vectors, and the paths that were asked for."""
-    folder, asked = fresh / "site", []
+    """An HTTP server of a folder with a zipped file of vectors, and the paths that were asked for.
+
+    Of ``/short.zip`` and ``/chunked.zip`` it sends half and breaks off, in the middle of a chunk for the second. Of
+    ``/stuck.zip`` it sends half and goes silent, at the first time.
+    """
+    folder, asked, ended = fresh / "site", [], threading.Event()
     folder.mkdir()
     with zipfile.ZipFile(folder / "counter-fitted.zip", "w") as archive:
         archive.writestr("counter-fitted-vectors.txt", TABLE)
+    content = (folder / "counter-fitted.zip").read_bytes()
 
     class Handler(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             asked.append(self.path)
+
+        def do_GET(self) -> None:
+            if self.path not in {"/short.zip", "/chunked.zip", "/stuck.zip"}:
+                super().do_GET()
+                return
+            chunked, again = self.path == "/chunked.zip", self.path in asked
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header(*("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(content))))
+            self.end_headers()
+            whole = self.path == "/stuck.zip" and again
+            self.wfile.write(b"ffff\r\n" * chunked + (content if whole else content[: len(content) // 2]))
+            if self.path == "/stuck.zip" and not again:
+                self.wfile.flush()
+                ended.wait(60)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{site.server_port}", asked
+        ended.set()
         site.shutdown()
 
 
@@ -157,15 +184,49 @@ def test_published_vectors_are_downloaded_once_and_checked(server: tuple[str, li
     vectors.load("counter-fitted", url, digest.upper())
     assert len(asked) == 1
     vectors.load.cache_clear()
-    with pytest.raises(InputError, match=f"{digest}; expected 00"):
+    with pytest.raises(InputError, match=f"{digest}; expected 00") as caught:
         vectors.load("counter-fitted", url, "00")
+    assert "Delete the file to download it again" in str(caught.value)
 
 
-def test_a_failed_download_leaves_nothing_and_says_what_to_do(server: tuple[str, list[str]], fresh: Path) -> None:
-    with pytest.raises(InputError, match="cannot be downloaded") as caught:
-        vectors.load("counter-fitted", f"{server[0]}/missing.zip")
+def test_the_authors_file_has_the_recorded_digest_or_is_refused(
+    server: tuple[str, list[str]], fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{server[0]}/counter-fitted.zip"
+    monkeypatch.setattr(vectors, "COUNTER_FITTED_URL", url)
+    attack = harness.component("attack", "textfooler", vectors="counter-fitted", synonyms="none", antonyms="none")
+    with pytest.raises(InputError, match=f"expected {vectors.COUNTER_FITTED_SHA256}. It was not kept."):
+        list(attack.attack(WordClassifier.fit(reviews(20)), reviews(2, seed=1), seed=0))
+    assert not [file for file in (fresh / "cache").rglob("*") if file.is_file()]
+    monkeypatch.setattr(
+        vectors,
+        "COUNTER_FITTED_SHA256",
+        hashlib.sha256((fresh / "site" / "counter-fitted.zip").read_bytes()).hexdigest(),
+    )
+    assert list(attack.attack(WordClassifier.fit(reviews(20)), reviews(2, seed=1), seed=0))
+
+
+@pytest.mark.parametrize("path", ["missing.zip", "short.zip", "chunked.zip"])
+def test_a_failed_download_leaves_nothing_and_says_what_to_do(
+    path: str, server: tuple[str, list[str]], fresh: Path
+) -> None:
+    with pytest.raises(InputError, match=r"cannot be downloaded|broke off after") as caught:
+        vectors.load("counter-fitted", f"{server[0]}/{path}")
     assert "vectors: embedded" in str(caught.value)
-    assert not list((fresh / "cache").rglob("*.*"))
+    assert not [file for file in (fresh / "cache").rglob("*") if file.is_file()]
+
+
+def test_a_download_that_was_killed_starts_over(server: tuple[str, list[str]], fresh: Path) -> None:
+    url, asked = f"{server[0]}/stuck.zip", server[1]
+    code = f"from harness_attacks import vectors; vectors.load('counter-fitted', '{url}')"
+    worker = subprocess.Popen([sys.executable, "-c", code])
+    while not asked:
+        assert worker.poll() is None
+        time.sleep(0.05)
+    worker.kill()
+    worker.wait()
+    assert vectors.load("counter-fitted", url).words == ["good", "fine", "bad", "awful"]
+    assert asked == ["/stuck.zip", "/stuck.zip"]
 
 
 def test_large_vectors_are_parsed_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
