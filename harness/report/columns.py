@@ -15,6 +15,8 @@ MINUS = "\N{MINUS SIGN}"
 SPECIAL = ("rank", "arm", "seeds", "confidence", "delta", "p", "flags")
 """Columns that are not a score's value: ``confidence`` is mean ± standard deviation, ``delta`` and ``p`` are the difference
 of the primary score to the baseline and its p-value."""
+PLANTED = ("planted_found", "planted_hit", "planted_accuracy", "planted_repaired", "planted_cost")
+"""Scores shown wherever blind spots were planted."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,10 @@ def short(name: str) -> str:
     if head.startswith("uu@"):
         head = f"UU@{head.removeprefix('uu@').removeprefix('0')}"
         tail = {"perturbed": "pert.", "deployed": "depl."}.get(tail, tail)
+    if name in PLANTED:
+        head, tail = "planted", name.removeprefix("planted_").replace("accuracy", "acc.")
+    elif head in PLANTED:
+        head = "acc. in"
     return f"{head}\n{tail}" if tail else head
 
 
@@ -187,6 +193,8 @@ def default_columns(board: Board) -> list[Column]:
     for i, t in enumerate(thresholds):
         columns.append(score_column(f"uu@{t}/perturbed", keep=8 if i == 0 else 3 + (i == len(thresholds) - 1)))
     columns.append(score_column(board.primary or "uu@0.65/deployed", keep=7))
+    columns += [score_column(name, keep=6) for name in PLANTED]
+    columns += [score_column(name, keep=1) for name in board.scores if name.startswith("planted_accuracy/")]
     columns.append(score_column("ece/clean", keep=2))
     columns += [special_column(key) for key in ("delta", "p", "flags")]
     unique = {column.key: column for column in columns}
@@ -252,6 +260,11 @@ def captions(board: Board) -> list[str]:
             lines.append(
                 f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
             )
+    if any(name in board.scores for name in PLANTED):
+        lines.append(
+            "Planted blind spots: share of them found by the attack and hit by synthetic data, accuracy on their members,"
+            f" share of {board.baseline}'s unknown unknowns there that are right now, accuracy lost elsewhere."
+        )
     if any(row.flags for row in measured):
         lines.append(
             "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance): not a success."

@@ -98,6 +98,23 @@ def value_tables(rng: np.random.Generator, strength: float) -> dict[str, pd.Data
     return {"tables/values.remove": pd.DataFrame(curves), "tables/values.box": pd.DataFrame(boxes)}
 
 
+def planted_scores(scores: dict[str, ScoreRecord], members: np.ndarray, right: np.ndarray, made: bool) -> pd.DataFrame:
+    """Add the scores of one planted blind spot, and give its row of the table."""
+    accuracy = float(right[members].mean())
+    given = {
+        "planted_found": made,
+        "planted_hit": made,
+        "planted_accuracy": accuracy,
+        "planted_accuracy/quiet": accuracy,
+    }
+    given |= {"planted_repaired": 0.25 * made, "planted_cost": 0.01 * made}
+    for name, value in given.items():
+        better = "lower" if name == "planted_cost" else "higher"
+        scores[name] = ScoreRecord(value=float(value), better=better, low=-1.0, high=1.0, metric="blind-spots")
+    row = {"spot": "quiet", "size": int(members.sum()), "found": 3 * made, "hit": 6 * made, "base_uus": 4, "uus": 3}
+    return pd.DataFrame([row | {"base_accuracy": 0.4, "accuracy": accuracy, "repaired": 0.25 * made}])
+
+
 def fabricate(
     folder: Path,
     *,
@@ -109,6 +126,7 @@ def fabricate(
     labels: tuple[str, ...] = ("negative", "positive"),
     pairs: bool = False,
     with_texts: bool = True,
+    planted: bool = False,
     suite: str = "thesis",
 ) -> list[RecordFolder]:
     """Write one record per arm and seed below ``folder``."""
@@ -180,6 +198,8 @@ def fabricate(
             frames["tables/blind-spots.blind_spot_exemplars"] = pd.DataFrame(
                 {"arm": "this", "spot": 0, "rank": range(min(5, len(members))), "id": [ids[i] for i in members[:5]]}
             )
+            if planted:
+                frames["tables/blind-spots.planted"] = planted_scores(scores, spot, right, "generate" in definition)
             if with_texts:
                 perturbed = [swap_characters(t, rng) if h else t for t, h in zip(first, hit, strict=True)]
                 frames["texts"] = pd.DataFrame(

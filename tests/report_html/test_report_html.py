@@ -113,6 +113,23 @@ def test_charts_are_named_and_have_their_numbers_as_a_table(document: Document) 
     assert document.text.count("Numbers as a table") == 16
 
 
+def test_planted_blind_spots_are_shown_where_there_are_some(make_records: Maker, tmp_path: Path) -> None:
+    records = make_records(tmp_path, n=80, planted=True)
+    document = Document(page(records))
+    spec = document.data("data-1-planted-spec")
+    assert isinstance(spec, dict)
+    columns = spec["data"]["columns"]
+    assert set(columns["spot"]) == {"quiet"}
+    mine = columns["accuracy"][columns["arm"].index("bliss")]
+    board = Leaderboard.build(records).boards[0]
+    assert mine == pytest.approx(board.row("bliss").scores["planted_accuracy/quiet"].value, abs=1e-4)
+    heads = [a for tag, a in document.elements if tag == "th" and a.get("data-column", "").startswith("planted_")]
+    shown = {a["data-column"] for a in heads if "hidden" not in a}
+    assert shown == {"planted_found", "planted_hit", "planted_accuracy", "planted_repaired", "planted_cost"}
+    plain = Document(page(make_records(tmp_path / "plain", n=80)))
+    assert all(attributes.get("id") != "data-1-planted" for _, attributes in plain.elements)
+
+
 def test_the_same_records_give_the_same_bytes(records: list[RecordFolder], board: Leaderboard) -> None:
     some = [record for record in records if record.header.dataset == "pairs"]
     assert report.render(some, board, title="t") == report.render(some, board, title="t")

@@ -369,9 +369,11 @@ def stage_times(board: Board) -> Figure | None:
 
 def figures(board: Board) -> list[Figure]:
     """All figures for which the records have the data."""
+    from harness.report.html.planted import planted_spots
     from harness.report.html.values import remove_curves, value_boxes
 
     found = [
+        planted_spots(board),
         uu_over_tau(board),
         reliability(board),
         wrong_confidence(board),

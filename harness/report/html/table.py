@@ -10,7 +10,7 @@ from harness.report.model import Board, Leaderboard, Row, ScoreInfo
 
 ALPHA = 0.05
 ABBREVIATIONS = {"uu": "UU", "ece": "ECE", "mce": "MCE", "nll": "NLL", "aurc": "AURC", "mcc": "MCC", "f1": "F1"}
-FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean")
+FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean", *columns.PLANTED)
 """Columns shown from the start, beside unknown unknowns at every threshold."""
 
 

@@ -15,12 +15,12 @@ class Accuracy(Metric):
     when it was right before and the attack on it failed (the *deployed* population of the protocol).
 
     * ``accuracy``: share of examples predicted right; 0 to 1;
-    * ``balanced_accuracy``: mean, over the classes present, of the recall of the class; 0 to 1;
+    * ``balanced_accuracy``: mean, over the classes present, of the recall of the class; 0 to 1 (Brodersen et al. 2010);
     * ``f1``: unweighted mean, over the classes, of the harmonic mean of precision and recall, 0 for a class that is never
-      predicted; 0 to 1;
+      predicted; 0 to 1 (van Rijsbergen 1979; macro-averaged as by Yang and Liu 1999);
     * ``mcc``: correlation of predicted and true class, 0 when either is constant; -1 to 1 (Matthews 1975; Gorodkin 2004).
 
-    Higher is better.
+    Higher is better. Computed by scikit-learn.
     """
 
     api_version: ClassVar[int] = 1

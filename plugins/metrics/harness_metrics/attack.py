@@ -14,12 +14,14 @@ class AttackStrength(Metric):
     """How well the attack on the test set did, and how much it had to change.
 
     * ``attack_success_rate``: successful attacks per example attacked, that is per example predicted right before
-      (0 to 1; lower means a more robust classifier; not defined when none was attacked);
-    * ``attack_queries``: mean number of queries per example attacked;
+      (0 to 1; lower means a more robust classifier; not defined when none was attacked; Morris et al. 2020, TextAttack);
+    * ``attack_queries``: mean number of queries per example attacked, from 0 up (Morris et al. 2020);
     * ``attack_edit_distance``: mean number of characters inserted, deleted or replaced by a successful attack
-      (Levenshtein 1966); of a pair, in both texts;
+      (Levenshtein 1966), from 0 up; of a pair, in both texts;
     * ``attack_perturbed_words``: mean share of words changed by a successful attack: word-level Levenshtein distance per word
-      of the original, at most 1.
+      of the original, at most 1 (Morris et al. 2020).
+
+    The last three have no better direction: they say what the attack took.
 
     Gives no figure when the suite has no attack.
     """

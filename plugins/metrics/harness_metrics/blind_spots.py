@@ -33,9 +33,10 @@ class BlindSpots(Metric):
 
     On data with planted blind spots (data set ``planted``), against the truth: ``planted_found`` and ``planted_hit`` (shares
     of the spots in which the attack elicited an unknown unknown, and that synthetic examples lie in: their origin is a
-    member, or most of the five nearest test examples are), ``planted_accuracy``, ``planted_uu_rate@τ``,
-    ``planted_repaired`` (share of the baseline's unknown unknowns among the members that this arm gets right) and
-    ``planted_cost`` (accuracy lost elsewhere; below 0 where some was won).
+    member, or most of the five nearest test examples are), ``planted_accuracy`` on the members (``/SPOT``: of one spot),
+    ``planted_uu_rate@τ``, ``planted_repaired`` (share of the baseline's unknown unknowns among the members that this arm
+    gets right; all of these 0 to 1) and ``planted_cost`` (accuracy lost elsewhere, -1 to 1; below 0 where some was won).
+    Higher is better, but of ``planted_uu_rate`` and ``planted_cost`` lower is.
 
     Tables: ``blind_spots``, ``blind_spot_exemplars``, ``blind_spot_members`` of this arm and of the baseline; ``planted``.
     """

@@ -12,10 +12,11 @@ from harness.components import Metric, Outcome, Score, Scores
 class Confidence(Metric):
     """Mean and spread of the confidence, overall and where the prediction is wrong.
 
-    The confidence of a prediction is the highest class probability, ``c = max_k p(k|x)``, between ``1/K`` and 1. Neither
-    more nor less of it is better in itself; a count of unknown unknowns cannot be read without it (thesis 5.3.2).
+    The confidence of a prediction is the highest class probability, ``c = max_k p(k|x)``, between ``1/K`` and 1
+    (maximum softmax probability, Hendrycks and Gimpel 2017). Neither more nor less of it is better in itself; a count of
+    unknown unknowns cannot be read without it (thesis 5.3.2).
 
-    ``confidence`` is the mean over a population, ``confidence_std`` the standard deviation (dividing by n), and
+    ``confidence`` is the mean over a population, ``confidence_std`` the standard deviation (dividing by n; 0 to 0.5), and
     ``confidence_wrong`` the mean over the wrong predictions of the population (lower is better; not defined when there
     is none). Table ``wrong_confidence``: histogram of the confidences of wrong predictions (thesis figures 5.3 to 5.6), one
     row per population and bin ``[low, high)``, the last bin closed.

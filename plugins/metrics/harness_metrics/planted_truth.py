@@ -71,6 +71,12 @@ def score_planted(outcome: Outcome) -> Scores:
             anywhere, arm.correct, "higher", "Accuracy on the members of planted blind spots (clean)."
         ),
         **{
+            f"planted_accuracy/{tag.removeprefix(PREFIX)}": _mean(
+                members, arm.correct, "higher", f"Accuracy on the members of {tag.removeprefix(PREFIX)} (clean)."
+            )
+            for tag, members in inside.items()
+        },
+        **{
             f"planted_uu_rate@{t:g}": _mean(
                 anywhere, arm.uu(t), "lower", f"Share of the members that are unknown unknowns at {t:g} (clean)."
             )

@@ -68,5 +68,5 @@ def coverage_curve(confidence: FloatArray, similar: FloatArray, found: BoolArray
         found: ``(m,)`` which questions met an unknown unknown.
     """
     explained = np.maximum.accumulate(similar * found, axis=1)
-    curve: FloatArray = confidence @ explained / confidence.sum()
+    curve: FloatArray = np.minimum(confidence @ explained / confidence.sum(), 1)  # float32 sums may end above it
     return curve

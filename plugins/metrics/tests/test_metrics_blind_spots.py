@@ -127,6 +127,8 @@ def test_planted_figures_by_hand(outcome) -> None:
     assert value(scores, "planted_found") == 0.5
     assert value(scores, "planted_hit") == 0
     assert value(scores, "planted_accuracy") == pytest.approx(3 / 5)
+    assert value(scores, "planted_accuracy/a") == pytest.approx(2 / 3)
+    assert value(scores, "planted_accuracy/b") == 0.5
     assert value(scores, "planted_uu_rate@0.65") == pytest.approx(1 / 5)
     # of three confident errors one is right now; the one that became timid is not repaired
     assert value(scores, "planted_repaired") == pytest.approx(1 / 3)

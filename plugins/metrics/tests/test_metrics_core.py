@@ -167,9 +167,46 @@ def test_perfect_constant_single_and_one_class(outcome) -> None:
     assert scores("nll", hopeless)["nll/clean"] == pytest.approx(-np.log(np.finfo(np.float32).eps))
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "confidence", "uu", "ece", "brier", "nll", "aurc"])
+EXTREMES: dict[str, tuple[object, object, dict[str, object]]] = {
+    "perfect": ([[1, 0], [0, 1]] * 6, [0, 1] * 6, {}),
+    "perfect, every attack succeeds": (
+        [[1, 0], [0, 1]] * 6,
+        [0, 1] * 6,
+        {"attacked": [[0, 1], [1, 0]] * 6, "succeeded": [True] * 12},
+    ),
+    "constant": ([[0.5, 0.5]] * 8, [0, 1] * 4, {}),
+    "constant and sure": ([[1, 0]] * 8, [0, 1] * 4, {}),
+    "no attack succeeds": ([[0.9, 0.1]] * 8, [0, 1] * 4, {"attacked": [[0.9, 0.1]] * 8, "succeeded": [False] * 8}),
+    "a single example, right": ([[0.9, 0.1]], [0], {"attacked": [[0.1, 0.9]], "succeeded": [True]}),
+    "a single example, wrong": ([[0.9, 0.1]], [1], {"attacked": [[0.9, 0.1]], "succeeded": [False]}),
+    "one class, right": ([[0.9, 0.1]] * 5, [0] * 5, {}),
+    "one class, wrong": ([[0.9, 0.1]] * 5, [1] * 5, {}),
+    "two of three classes": ([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]] * 4, [0] * 8, {}),
+}
+
+
+@pytest.mark.parametrize("case", EXTREMES)
+@pytest.mark.parametrize("alike", [False, True], ids=["texts differ", "texts alike"])
+def test_every_metric_takes_extreme_predictions(outcome, case: str, alike: bool) -> None:
+    probs, labels, more = EXTREMES[case]
+    n = len(labels)
+    embeddings = np.ones((n, 4)) if alike else np.random.default_rng(0).normal(size=(n, 4))
+    made = outcome(probs, labels, test_embeddings=embeddings.astype(np.float32), **more)
+    for entry in registry().entries("metric"):
+        if entry.distribution == "bliss-harness-metrics":
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = component("metric", entry.name).score(made)
+            for name, score in found.scalars.items():
+                low, high = -np.inf if score.low is None else score.low, np.inf if score.high is None else score.high
+                assert np.isnan(score.value) or low <= score.value <= high, (entry.name, name, score.value)
+
+
+@pytest.mark.parametrize(
+    "metric", ["accuracy", "confidence", "uu", "matched-uu", "ece", "brier", "nll", "aurc", "blind-spots", "discovery"]
+)
 def test_nan_wrong_shape_and_nothing_are_refused(outcome, metric: str) -> None:
-    with pytest.raises(HarnessError, match=r"1 of 2 clean test examples \(first: row 1"):
+    with pytest.raises(HarnessError, match=r"1 of 2 (clean test|validation) examples \(first: row 1"):
         scores(metric, outcome([[0.5, 0.5], [np.nan, np.nan]], [0, 1]))
     broken = outcome([[0.5, 0.5], [0.1, 0.9]], [0, 1])
     with pytest.raises(DataError, match=r"shape \(1, 2\)"):
