@@ -44,11 +44,13 @@ class Evaluation:
     Attributes:
         values: ``(n_train,)`` float64.
         seconds: Wall-clock time of the evaluator itself, without starting the worker and importing the package.
+        cpu_seconds: CPU time of the same, of all its threads.
         peak_bytes: Largest resident memory of the worker, the package included.
     """
 
     values: FloatArray
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -131,7 +133,7 @@ class OpenDataVal(Valuator):
                 f"opendataval's {self.evaluator} gave values of shape {values.shape}, {int((~np.isfinite(values)).sum())} of"
                 f" them not finite; {problem.n_train} finite values were expected."
             )
-        return Evaluation(values, answer["seconds"], answer["peak_bytes"])
+        return Evaluation(values, answer["seconds"], answer["cpu_seconds"], answer["peak_bytes"])
 
     def _call(self, arguments: list[str]) -> dict[str, Any]:
         return _run(self._python(), self._folder(), tuple(arguments), self.timeout, f"opendataval's {self.evaluator}")
