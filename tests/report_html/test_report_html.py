@@ -20,7 +20,7 @@ import harness.report.html as report
 from harness.errors import InputError, StoreError
 from harness.records import RecordFolder, find_records
 from harness.report.baselines import Baselines, ReportedEntry
-from harness.report.html import curves
+from harness.report.html import charting, curves
 from harness.report.html.boards import group_records
 from harness.report.html.examples import edits
 from harness.report.model import Leaderboard
@@ -133,6 +133,40 @@ def test_planted_blind_spots_are_shown_where_there_are_some(make_records: Maker,
 def test_the_same_records_give_the_same_bytes(records: list[RecordFolder], board: Leaderboard) -> None:
     some = [record for record in records if record.header.dataset == "pairs"]
     assert report.render(some, board, title="t") == report.render(some, board, title="t")
+
+
+def test_the_charting_script_is_kept_and_a_damaged_copy_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    charting.charting.cache_clear()
+    script = charting.charting()
+    (kept,) = (tmp_path / "harness").iterdir()
+    assert kept.read_bytes().endswith(script.encode())
+
+    def no_bundle(*_: object, **__: object) -> str:
+        raise AssertionError("bundled again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vl_convert.javascript_bundle", no_bundle)
+        charting.charting.cache_clear()
+        assert charting.charting() == script
+    kept.write_bytes(kept.read_bytes()[:-1])
+    charting.charting.cache_clear()
+    assert charting.charting() == script
+    assert kept.read_bytes().endswith(script.encode())
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = charting.charting()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda *_, **__: "bundle")
+    charting.charting.cache_clear()
+    assert charting.charting() == "(() => {bundle})();"
+    charting.charting.cache_clear()
+    monkeypatch.undo()
+    assert charting.charting() == script
 
 
 def test_text_of_the_data_stays_text(make_records: Maker, tmp_path: Path) -> None:

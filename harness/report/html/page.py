@@ -17,6 +17,7 @@ from markupsafe import Markup
 from harness.records import Record, RecordFolder
 from harness.report.html import examples, spots
 from harness.report.html.boards import Board, group_records
+from harness.report.html.charting import charting
 from harness.report.html.embed import script_json
 from harness.report.html.figures import Figure, figures
 from harness.report.html.overview import best_arm, overview
@@ -33,23 +34,12 @@ MOST_POINTS = 1_800
 """Points of a blind-spot map at most, fewer where there are many data sets."""
 SEED = 0
 """Decides what is drawn where not everything is shown."""
-VEGA_LITE = "6.4"
-"""Version of Vega-Lite that the specifications are written for."""
 
 
 @cache
 def asset(*path: str) -> Markup:
     """A file of this package, trusted as it is."""
     return Markup(files("harness.report.html").joinpath(*path).read_text(encoding="utf-8").strip())  # noqa: S704
-
-
-@cache
-def charting() -> Markup:
-    """Vega, Vega-Lite and Vega-Embed as one script that defines ``vegaEmbed``, out of the package vl-convert-python."""
-    from vl_convert import javascript_bundle
-
-    bundle = javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
-    return Markup(f"(() => {{{bundle}}})();")  # noqa: S704 - the package is trusted as its code is
 
 
 def policy(scripts: Sequence[str]) -> str:
