@@ -299,11 +299,14 @@ def assess_valuators(
     valuation = plan.suite.valuation
     if valuation is None or not found:
         return []
+    from harness.report.html.valuation import valuation_page
+
     reports = [make_report(dataset, valuation.noise, items) for dataset, items in found.items()]
     with explained(folder):
         write_text(folder / "valuators.md", "\n".join(report.to_markdown() for report in reports))
         write_text(folder / "valuators.csv", to_csv(reports))
         write_text(folder / "valuators.json", to_json(reports))
+        write_text(folder / "valuators.html", valuation_page(reports, title=plan.suite.name))
     return reports
 
 

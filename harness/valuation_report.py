@@ -25,6 +25,17 @@ COLUMNS = {
 }
 """Columns of the board: heading and format. What they mean is said in :func:`harness.valuation_board.board`."""
 
+MEANINGS = {
+    "auroc": "Probability that a right label is valued above a flipped one; mean over seeds, .5 is chance.",
+    "auroc_min": "The AUROC of the worst seed.",
+    "f1": "F1 of calling the lowest-valued points flipped, as many as there are; chance is the flipped share.",
+    "removal_area": "Mean gap in test accuracy between dropping the lowest- and the highest-valued points; 0 is chance.",
+    "stability": "Mean Spearman correlation of the values between seeds, on one problem.",
+    "seconds": "Wall-clock time of one valuation, mean over seeds.",
+    "peak_mb": "Largest memory above what was in use before, in megabytes.",
+}
+"""What the columns mean, for the pages."""
+
 BETTER = {
     "auroc": max,
     "auroc_min": max,
@@ -70,13 +81,17 @@ class ValuationReport:
         for column in table.columns[1:]:
             column.justify = "right"
         for row in self.board.to_dict("records"):
-            table.add_row(row["valuator"], *(self._cell(row, name) for name in COLUMNS))
+            cells = (f"[bold]{text}[/bold]" if best else text for text, best in self.cells(row))
+            table.add_row(row["valuator"], *cells)
         return table
 
-    def _cell(self, row: dict[Any, Any], name: str) -> str:
-        text = shown(row[name], COLUMNS[name][1])
-        finite = [value for value in self.board[name] if not math.isnan(value)]
-        return f"[bold]{text}[/bold]" if finite and row[name] == BETTER[name](finite) else text
+    def cells(self, row: dict[Any, Any]) -> list[tuple[str, bool]]:
+        """The figures of a row of the board as text, each with whether it is the best of its column."""
+        found = []
+        for name, (_, form) in COLUMNS.items():
+            finite = [value for value in self.board[name] if not math.isnan(value)]
+            found.append((shown(row[name], form), bool(finite) and row[name] == BETTER[name](finite)))
+        return found
 
     def to_markdown(self) -> str:
         """A heading and a Markdown table."""
@@ -87,8 +102,7 @@ class ValuationReport:
             "| --- |" + " ---: |" * len(COLUMNS),
         ]
         for row in self.board.to_dict("records"):
-            cells = (shown(row[name], form) for name, (_, form) in COLUMNS.items())
-            lines.append(f"| {row['valuator']} | " + " | ".join(cells) + " |")
+            lines.append(f"| {row['valuator']} | " + " | ".join(text for text, _ in self.cells(row)) + " |")
         return "\n".join(lines) + "\n"
 
 

@@ -43,6 +43,8 @@ def run_suite(selection: Selection, *, output: Path, store: Path, quiet: bool) -
         notes.print(f"{duration(result.seconds)}, {work}. Results: {result.folder}", markup=False)
         if result.leaderboard is not None:
             notes.print(f"Report: {result.folder / 'report.html'}", markup=False)
+        if result.valuations:
+            notes.print(f"Valuators: {result.folder / 'valuators.html'}", markup=False)
     if error := failed(result):
         sys.stdout.flush()
         raise error

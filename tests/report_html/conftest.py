@@ -11,8 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness import valuation_board
+from harness.components import ValuationProblem
 from harness.record_writer import write_record
 from harness.records import ComponentUse, DataRecord, Environment, Record, RecordFolder, ScoreRecord
+from harness.registry import component
+from harness.valuation_report import ValuationReport, make_report
 
 ARMS: dict[str, dict[str, Any]] = {
     "only": {},
@@ -82,7 +86,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def value_tables(rng: np.random.Generator, strength: float) -> dict[str, pd.DataFrame]:
-    """Remove-high and remove-low curves, and the values' quantiles."""
+    """What the metric `values` writes: remove-high and remove-low curves, and every example's value."""
     fraction = np.linspace(0, 0.5, 11)
     noise = rng.normal(0, 0.004, (2, len(fraction)))
     curves = {
@@ -90,12 +94,11 @@ def value_tables(rng: np.random.Generator, strength: float) -> dict[str, pd.Data
         "remove_high": 0.82 - 0.5 * strength * fraction**1.5 + noise[0],
         "remove_low": 0.82 + 0.05 * strength * fraction + noise[1],
     }
-    boxes = []
-    for group, mean in (("original", 0.55), ("synthetic", 0.38)):
-        values = rng.beta(8 * mean, 8 * (1 - mean), 2000)
-        low, q25, median, q75, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
-        boxes.append({"group": group, "low": low, "q25": q25, "median": median, "q75": q75, "high": high, "n": 2000})
-    return {"tables/values.remove": pd.DataFrame(curves), "tables/values.box": pd.DataFrame(boxes)}
+    parts = [
+        pd.DataFrame({"origin": origin, "value": rng.beta(8 * mean, 8 * (1 - mean), count), "label": 0})
+        for origin, mean, count in (("original", 0.55, 400), ("synthetic", 0.38, 60))
+    ]
+    return {"tables/values.removal": pd.DataFrame(curves), "tables/values.values": pd.concat(parts, ignore_index=True)}
 
 
 def planted_scores(scores: dict[str, ScoreRecord], members: np.ndarray, right: np.ndarray, made: bool) -> pd.DataFrame:
@@ -195,8 +198,8 @@ def fabricate(
             frames["tables/blind-spots.blind_spots"] = pd.DataFrame(spots).assign(
                 confidence=0.83, fate="kept", words="quiet, slow, subtle"
             )
-            frames["tables/blind-spots.blind_spot_exemplars"] = pd.DataFrame(
-                {"arm": "this", "spot": 0, "rank": range(min(5, len(members))), "id": [ids[i] for i in members[:5]]}
+            frames["tables/blind-spots.blind_spot_members"] = pd.DataFrame(
+                {"arm": "this", "spot": 0, "id": [ids[i] for i in members]}
             )
             if planted:
                 frames["tables/blind-spots.planted"] = planted_scores(scores, spot, right, "generate" in definition)
@@ -290,3 +293,20 @@ def synthetic_tables(texts: Sequence[str], label: np.ndarray, rng: np.random.Gen
 def make_records() -> Callable[..., list[RecordFolder]]:
     """The maker of records, :func:`fabricate`."""
     return fabricate
+
+
+@pytest.fixture(scope="session")
+def valuation() -> ValuationReport:
+    """Two valuators under two seeds on two Gaussian classes; the name of the data set is hostile."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    x = rng.standard_normal((200, 4)) + 0.8 * (2 * y[:, None] - 1)
+    labels, noisy = valuation_board.inject_label_noise(y[:80], 2, 0.2, seed=0)
+    problem = ValuationProblem(x[:80], labels, x[80:120], y[80:120])
+    items = []
+    for name in ("random", "confidence"):
+        for seed in (0, 1):
+            measured = valuation_board.measure(component("valuator", name), problem, seed=seed)
+            assessed = valuation_board.assess(measured.values, problem, noisy, x[120:], y[120:])
+            items.append((name, seed, assessed, measured))
+    return make_report("</script><b>blobs</b>", 0.2, items)

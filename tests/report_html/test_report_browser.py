@@ -15,7 +15,9 @@ import pytest
 import harness.report.html as report
 from harness.records import RecordFolder, find_records
 from harness.report.baselines import Baselines, ReportedEntry
+from harness.report.html.valuation import valuation_page
 from harness.report.model import Leaderboard
+from harness.valuation_report import ValuationReport
 
 pytestmark = pytest.mark.browser
 
@@ -311,3 +313,22 @@ def test_printing_draws_what_was_not_yet_in_view(open_tab: Callable[..., Tab]) -
     page.wait_for_function("document.querySelectorAll('.chart svg').length === 16")
     page.emulate_media(media="print")
     assert page.locator(".filters:visible").count() == 0
+
+
+def test_the_page_of_a_valuation(browser: Any, valuation: ValuationReport, tmp_path: Path) -> None:
+    path = tmp_path / "valuators.html"
+    path.write_text(valuation_page([valuation], title="Values"), encoding="utf-8")
+    for width in (1200, 390):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        tab = Tab(context.new_page())
+        tab.page.on("console", lambda m, tab=tab: tab.complaints.append(m.text))
+        tab.page.on("pageerror", lambda error, tab=tab: tab.complaints.append(str(error)))
+        tab.page.goto(path.as_uri())
+        tab.draw_all()
+        assert (
+            len(tab.page.query_selector_all("#data-1-curves svg .mark-line path")) == 4
+        )  # two valuators, two curves each
+        assert len(tab.page.query_selector_all("#data-1-agreement svg .mark-rect path")) == 4
+        assert tab.page.evaluate("document.documentElement.scrollWidth") == width
+        assert not tab.complaints
+        context.close()

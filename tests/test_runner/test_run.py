@@ -26,7 +26,7 @@ def boards(folder: Path) -> dict[str, bytes]:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "harness.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "harness", *map(str, arguments)]
 
 
 def test_six_arms_then_nothing_left_to_compute(run_tiny: Callable[..., Any]) -> None:
@@ -139,6 +139,22 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_board(
     assert again.returncode == 0, again.stderr
     assert events.read_text().count('"stage_finished"') - finished <= 45 - (after - 1)
     assert boards(tmp_path / "runs" / "tiny") == undisturbed
+
+
+def test_ctrl_c_says_that_nothing_is_lost(suite_file: Callable[..., Path], tmp_path: Path) -> None:
+    arguments = command("run", suite_file(), "--output", tmp_path / "runs", "--store", tmp_path / "store")
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "fine-tune" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in {130, -signal.SIGINT}  # a shell calls both 130
+    assert errors.strip().endswith("Interrupted. Finished stages are kept: the same command goes on from here.")
+    assert "Traceback" not in errors
+    assert list((tmp_path / "store" / "artifacts" / "load").iterdir())
+    assert not list((tmp_path / "store" / "building").iterdir())
 
 
 class Broken(Valuator):
@@ -255,6 +271,7 @@ def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
     assert board.loc["confidence", "auroc"] > 0.8 > board.loc["random", "auroc"]
     assert board.loc["confidence", "stability"] == pytest.approx(1)
     assert "confidence" in (run.folder / "valuators.md").read_text()
+    assert 'id="data-1-agreement"' in (run.folder / "valuators.html").read_text()
     assert set(json.loads((run.folder / "valuators.json").read_text())[0]) == {
         "dataset",
         "noise",

@@ -8,8 +8,10 @@ from harness.report.html.figures import Figure, by_arm, chart, number, percent, 
 
 REMOVE = {"removed", "remove_high", "remove_low"}
 """Columns of a table of remove curves."""
-BOX = {"group", "low", "q25", "median", "q75", "high"}
-"""Columns of a table of box plots."""
+VALUES = {"origin", "value"}
+"""Columns of a table of data values, a row per training example: original or synthetic, and its value."""
+QUANTILES = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
+"""What a box plot shows."""
 
 
 def remove_curves(board: Board) -> Figure | None:
@@ -88,11 +90,13 @@ def remove_curves(board: Board) -> Figure | None:
 
 def value_boxes(board: Board) -> Figure | None:
     """Box plots of the data values of original and synthetic examples."""
-    frame = curves.metric_table(board, BOX)
+    frame = curves.metric_table(board, VALUES).rename(columns={"origin": "group"})
     if frame.empty:
         return None
-    quantiles = ["low", "q25", "median", "q75", "high"]
-    summary = frame.groupby(["arm", "group"], sort=False)[quantiles].mean().round(5).reset_index()
+    quantiles = list(QUANTILES)
+    each = frame.groupby(["arm", "seed", "group"], sort=False)["value"]
+    boxes = each.quantile([*QUANTILES.values()]).unstack().set_axis(quantiles, axis=1).assign(n=each.size())
+    summary = boxes.groupby(["arm", "group"], sort=False)[quantiles].mean().round(5).reset_index()
     arms = [arm for arm in board.arms if arm in set(summary["arm"])]
     summary["row"] = summary["arm"] + ", " + summary["group"]
     order = [f"{arm}, {group}" for arm in arms for group in summary.loc[summary["arm"] == arm, "group"]]
@@ -122,12 +126,11 @@ def value_boxes(board: Board) -> Figure | None:
     rows = [
         [row["arm"], row["group"], *(f"{row[name]:.3f}" for name in quantiles)] for row in summary.to_dict("records")
     ]
-    counts = f" {number(float(frame['n'].max()))} values at most in a box." if "n" in frame else ""
     return Figure(
         f"{board.key}-values",
         "Data values",
-        "Boxes reach from the lower to the upper quartile, whiskers over the table's outer quantiles, the diamond is the "
-        f"median; quantiles are means over seeds.{counts}",
+        "Boxes reach from the lower to the upper quartile, whiskers from the 5 % to the 95 % quantile, the diamond is the "
+        f"median; quantiles are means over seeds. {number(float(boxes['n'].max()))} values at most in a box.",
         "Medians: "
         + ", ".join(f"{row['arm']} {row['group']} {row['median']:.3f}" for row in summary.to_dict("records"))
         + ".",

@@ -11,6 +11,7 @@ from harness import valuation_board as board
 from harness.components import Example, Outcome, SyntheticExample, Task
 from harness.errors import DataError
 from harness.registry import component
+from harness.report.html.values import REMOVE, VALUES
 
 
 def test_label_noise_flips_the_share_asked_for():
@@ -153,6 +154,9 @@ def test_metric_values(blobs):
     table = scores.tables["values"]
     assert table["origin"].value_counts().to_dict() == {"original": 200, "synthetic": 10}
     assert isinstance(scores.tables["removal"], pd.DataFrame)
+    # The report draws box plots and removal curves of tables that have these columns.
+    assert set(table.columns) >= VALUES
+    assert set(scores.tables["removal"].columns) >= REMOVE
     plain = component("metric", "values").score(outcome(blobs, values))
     assert "value_gap" not in plain.scalars
     assert not component("metric", "values").score(outcome(blobs, None)).scalars

@@ -1,0 +1,194 @@
+"""The page of a valuation: the board of valuators, their removal curves, and how far they agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.report.html.charting import charting
+from harness.report.html.figures import SCHEMA, Figure, Spec, inline, percent, spread, tip
+from harness.report.html.page import asset, environment, figure_context, plural, policy
+from harness.valuation_report import COLUMNS, MEANINGS, ValuationReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST = {"remove_high": "highest values", "remove_low": "lowest values"}
+"""Columns of the removal curves, and what was removed first."""
+
+
+def valuation_page(reports: Sequence[ValuationReport], *, title: str) -> str:
+    """The boards of valuators on one or more data sets as one HTML document that needs nothing else.
+
+    Args:
+        reports: One per data set, at least one.
+        title: Heading of the page.
+    """
+    boards = [_section(report, f"data-{i}") for i, report in enumerate(reports, start=1)]
+    scripts = {"theme": asset("static", "theme.js"), "app": asset("static", "charts.js")}
+    libraries = [charting()]
+    return (
+        environment()
+        .get_template("valuation.html.j2")
+        .render(
+            title=title,
+            version=__version__,
+            policy=policy([*scripts.values(), *libraries]),
+            style=asset("static", "style.css"),
+            scripts=scripts,
+            libraries=libraries,
+            boards=boards,
+            meanings=[(heading, MEANINGS[name]) for name, (heading, _) in COLUMNS.items()],
+        )
+    )
+
+
+def _section(report: ValuationReport, key: str) -> dict[str, Any]:
+    noise = f"{report.noise:.0%} of the training labels flipped" if report.noise else "training labels as they are"
+    seeds = int(report.board["seeds"].max())
+    return {
+        "key": key,
+        "title": report.dataset,
+        "summary": f"{plural(len(report.board), 'valuator')}, {plural(seeds, 'seed')}, {noise}.",
+        "arms": [],
+        "headings": [heading for heading, _ in COLUMNS.values()],
+        "rows": [(row["valuator"], report.cells(row)) for row in report.board.to_dict("records")],
+        "figures": [figure_context(figure) for figure in (_curves(report, key, seeds), _agreement(report, key))],
+    }
+
+
+def _curves(report: ValuationReport, key: str, seeds: int) -> Figure:
+    """A panel per valuator with its two removal curves."""
+    order = list(report.board["valuator"])
+    long = report.curves.rename(columns={"removed": "share", **FIRST}).melt(
+        ["valuator", "seed", "share"], list(FIRST.values()), "first", "accuracy"
+    )
+    grouped = long.groupby(["valuator", "first", "share"], sort=False)["accuracy"]
+    frame = grouped.agg(["mean", "min", "max"]).round(4).reset_index().rename(columns={"min": "low", "max": "high"})
+    tips = [
+        tip("valuator", "Valuator"),
+        tip("first", "Removed first"),
+        tip("share", "Share removed", ".0%"),
+        tip("mean", "Accuracy", ".1%"),
+    ]
+    scale = {"zero": False}
+    color = {
+        "field": "first",
+        "type": "nominal",
+        "title": "Removed first",
+        "legend": {"orient": "top", "symbolOpacity": 1},
+    }
+    cell = 170
+    spec: Spec = {
+        "$schema": SCHEMA,
+        "data": inline(frame),
+        "params": [],
+        "facet": {
+            "field": "valuator",
+            "type": "nominal",
+            "title": None,
+            "sort": order,
+            "header": {"labelFontWeight": 600, "labelPadding": 6},
+        },
+        "columns": 3,
+        "spec": {
+            "width": cell,
+            "height": 130,
+            "encoding": {
+                "x": percent("share", "Share removed", axis={"tickCount": 5}),
+                "color": color,
+                "tooltip": tips,
+            },
+            "layer": [
+                {
+                    "mark": {"type": "area", "opacity": 0.15},
+                    "encoding": {"y": percent("low", "Accuracy", scale=scale), "y2": {"field": "high"}},
+                },
+                {
+                    "mark": {"type": "line", "strokeWidth": 2},
+                    "encoding": {"y": percent("mean", "Accuracy", scale=scale)},
+                },
+            ],
+        },
+        "usermeta": {"cell": cell, "panels": len(order), "axis": 64},
+    }
+    areas = ", ".join(f"{row['valuator']} {row['removal_area']:.3f}" for row in report.board.to_dict("records"))
+    rows = [
+        [row["valuator"], row["first"], f"{row['share']:.0%}", f"{row['mean']:.1%}"] for row in frame.to_dict("records")
+    ]
+    return Figure(
+        f"{key}-curves",
+        "Removal curves",
+        "Test accuracy of a logistic regression after dropping the highest- or the lowest-valued share of the training set. "
+        f"The further the two curves part, the more the values say. {spread(seeds)}",
+        f"Mean gap between the curves: {areas}.",
+        spec,
+        ("Valuator", "Removed first", "Share", "Accuracy"),
+        rows,
+        wide=True,
+    )
+
+
+def _agreement(report: ValuationReport, key: str) -> Figure:
+    """The Spearman matrix of the valuators as a heat map."""
+    order = list(report.board["valuator"])
+    matrix = report.agreement.loc[order, order]
+    frame = matrix.rename_axis("row").reset_index().melt("row", var_name="column", value_name="rho").round(3)
+    axis = {"labelLimit": 170, "domain": False, "ticks": False}
+    place = {"type": "nominal", "title": None, "sort": order}
+    # The cells have colours of their own, the same in both themes, so the figures on them do not follow the theme either.
+    ink = {"condition": {"test": "abs(datum.rho) > 0.65", "value": "#ffffff"}, "value": "#18202b"}
+    spec: Spec = {
+        "$schema": SCHEMA,
+        "data": inline(frame),
+        "params": [],
+        "width": "container",
+        "height": 26 * len(order) + 20,
+        "encoding": {
+            "x": {"field": "column", **place, "axis": {**axis, "orient": "top", "labelAngle": -40}},
+            "y": {"field": "row", **place, "axis": axis},
+            "tooltip": [tip("row", "Valuator"), tip("column", "Valuator"), tip("rho", "Spearman", ".3f")],
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect"},
+                "encoding": {
+                    "color": {
+                        "field": "rho",
+                        "type": "quantitative",
+                        "title": "Spearman",
+                        "legend": None,
+                        "scale": {"domain": [-1, 1], "scheme": "purpleorange"},
+                    }
+                },
+            },
+            {
+                "mark": {"type": "text", "fontSize": 11},
+                "encoding": {"text": {"field": "rho", "type": "quantitative", "format": ".2f"}, "color": ink},
+            },
+        ],
+    }
+    rows = [[name, *(_figure(matrix, name, other) for other in order)] for name in order]
+    pairs = frame[(frame["row"] != frame["column"]) & frame["rho"].notna()]
+    said = "One valuator only."
+    if len(pairs):
+        best = pairs.loc[pairs["rho"].idxmax()]
+        said = f"Closest: {best['row']} and {best['column']}, {best['rho']:.2f}."
+    return Figure(
+        f"{key}-agreement",
+        "Agreement between valuators",
+        "Spearman correlation of the values under the first seed; 1 is the same order, 0 none, −1 the reverse. An empty cell: "
+        "the values are all equal.",
+        said,
+        spec,
+        ("", *order),
+        rows,
+        wide=True,
+    )
+
+
+def _figure(matrix: pd.DataFrame, row: str, column: str) -> str:
+    rho = float(matrix.loc[row, column])  # type: ignore[arg-type]
+    return "–" if math.isnan(rho) else f"{rho:.2f}"
