@@ -136,7 +136,7 @@ def schema(
     else:
         from harness.store import explained
 
-        with explained(output):
+        with explained(output, elsewhere="Choose another place with --output."):
             output.write_text(text + "\n", encoding="utf-8")
 
 
@@ -164,7 +164,7 @@ def new_plugin_command(
     from harness.new_plugin import new_plugin
     from harness.store import explained
 
-    with explained(folder):
+    with explained(folder, elsewhere="Choose another place with --folder."):
         made = new_plugin(kind, name, folder)
     typer.echo(f"Made {made}. Next:\n  pip install -e {made}\n  harness plugins {name}\n  pytest {made}")
 
@@ -193,7 +193,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def main() -> None:
-    """Entry point of the console script: errors meant for people become one message and an exit code."""
+    """Run the command line: errors meant for people become one message and an exit code."""
     try:
         app(prog_name="harness", standalone_mode=True)
     except HarnessError as error:
@@ -201,9 +201,6 @@ def main() -> None:
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\nInterrupted. Finished stages are kept: the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -41,7 +41,7 @@ def test_every_kind_passes_its_contract(tmp_path: Path) -> None:
     tests = [folder / "tests" for folder in folders]
     done = python(target, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests)
     assert done.returncode == 0, done.stdout + done.stderr
-    listed = python(target, "-m", "harness.cli", "plugins", "my-valuator")
+    listed = python(target, "-m", "harness", "plugins", "my-valuator")
     assert "harness-my-valuator 0.1.0" in listed.stdout
     assert "power" in listed.stdout
 
@@ -53,9 +53,9 @@ def test_the_example_package(tmp_path: Path) -> None:
     done = python(target, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", tests)
     assert done.returncode == 0, done.stdout + done.stderr
     suite = ROOT / "suites" / "valuators.yaml"
-    valid = python(target, "-m", "harness.cli", "validate", suite, "--set", "valuators.mine=margin")
+    valid = python(target, "-m", "harness", "validate", suite, "--set", "valuators.mine=margin")
     assert valid.returncode == 0, valid.stderr
-    off = python(target, "-m", "harness.cli", "--no-plugins", "validate", suite, "--set", "valuators.mine=margin")
+    off = python(target, "-m", "harness", "--no-plugins", "validate", suite, "--set", "valuators.mine=margin")
     assert off.returncode == 2
     assert "margin" in off.stderr
 

@@ -179,9 +179,7 @@ def test_the_core_imports_no_plugin_package() -> None:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *arguments], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, check=False)
 
 
 def test_listing_as_json() -> None:
@@ -190,6 +188,27 @@ def test_listing_as_json() -> None:
     rows = json.loads(done.stdout)
     assert {"kind", "name", "distribution", "version", "state", "summary"} <= set(rows[0])
     assert {row["kind"] for row in rows} == set(KINDS)
+
+
+def test_a_fault_of_the_harness_is_one_message_with_its_traceback_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from harness.__main__ import main
+
+    def faulty() -> None:
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr("harness.cli.main", faulty)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as exited:
+        main()
+    assert exited.value.code == 1
+    errors = capsys.readouterr().err
+    (kept,) = tmp_path.iterdir()
+    assert errors.startswith("error: ZeroDivisionError: nothing to divide by\n")
+    assert str(kept) in errors
+    assert "Traceback" not in errors
+    assert "in faulty" in kept.read_text(encoding="utf-8")
 
 
 def test_describing_a_component() -> None:
