@@ -44,7 +44,7 @@ class DataError(InputError):
 
 
 class StoreError(InputError):
-    """The artifact store cannot be read or written."""
+    """The artifact store, or another folder for results, cannot be read or written."""
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:

@@ -23,6 +23,7 @@ def logged_to(path: Path) -> Iterator[None]:
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a log on a full disk: go on without it
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     before, libraries = root.handlers[:], [logging.getLogger(name) for name in ("transformers", "datasets", "flair")]

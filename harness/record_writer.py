@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import filecmp
 import shutil
 import tempfile
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import InputError, StoreError
+from harness.errors import InputError
 from harness.records import HEADER, Record, RecordFolder, file_digest
+from harness.store import explained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,31 +53,41 @@ def write_record(folder: Path, header: Record, frames: Mapping[str, pd.DataFrame
     """
     if missing := [name for name in REQUIRED if name not in frames]:
         raise InputError(f"A record needs the frames {' and '.join(REQUIRED)}; missing: {', '.join(missing)}.")
-    try:
+    with explained(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise StoreError(f"{folder.parent}: cannot be written ({error.strerror}).") from error
+        try:
+            complete = _replace(folder, work, header, frames)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return RecordFolder(folder, complete)
+
+
+def _replace(folder: Path, work: Path, header: Record, frames: Mapping[str, pd.DataFrame]) -> Record:
+    """Write a record into ``work`` and put it in the place of ``folder``; the complete header."""
     fresh = work / "new"
-    try:
-        files = {}
-        for name, frame in sorted(frames.items()):
-            path = fresh / f"{name}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_parquet(frame, path)
-            files[f"{name}.parquet"] = file_digest(path)
-        complete = header.model_copy(update={"files": files})
-        (fresh / HEADER).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(work / "old")
+    files = {}
+    for name, frame in sorted(frames.items()):
+        path = fresh / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_parquet(frame, path)
+        files[f"{name}.parquet"] = file_digest(path)
+    complete = header.model_copy(update={"files": files})
+    (fresh / HEADER).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    names = [*files, HEADER]
+    if filecmp.cmpfiles(fresh, folder, names, shallow=False)[0] == names:
+        return complete  # it is there already, and another run may be reading it
+    for attempt in count():
+        old = work / f"old-{attempt}"
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(old)
         try:
             fresh.rename(folder)
-        except OSError:
-            if (work / "old").exists():
-                (work / "old").rename(folder)
+        except OSError as error:
+            if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+                continue  # another run has put its own there in the meantime
+            if old.exists():
+                old.rename(folder)
             raise
-    except OSError as error:
-        raise StoreError(f"{folder}: the record cannot be written ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return RecordFolder(folder, complete)
+        break
+    return complete

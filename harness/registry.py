@@ -11,14 +11,15 @@ import hashlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ComponentError, InputError, did_you_mean
+from harness.errors import ComponentError, HarnessError, InputError, did_you_mean
 
 if TYPE_CHECKING:
     from harness.components.base import Component
@@ -150,7 +151,7 @@ class Registry:
             )
         if not matches:
             known = self.names(kind)
-            elsewhere = sorted({entry.kind for entry in self._entries if entry.name == bare})
+            elsewhere = sorted({entry.kind for entry in self._entries if entry.name == bare and entry.kind != kind})
             if elsewhere:
                 article = "an" if elsewhere[0] == "attack" else "a"
                 extra = f"{bare!r} is {article} {elsewhere[0]}. {did_you_mean(bare, known)}"
@@ -243,6 +244,24 @@ def _load(entry: Entry) -> type[Component]:
     if missing := sorted(loaded.__abstractmethods__):
         raise ComponentError(f"The {where} does not implement {', '.join(missing)}().", hint=hint)
     return loaded
+
+
+@contextmanager
+def blaming(entry: Entry) -> Iterator[None]:
+    """Turn whatever a component raises while it is asked about itself into a message for the user.
+
+    Raises:
+        InputError: A file that the component needs cannot be read.
+        ComponentError: The component has a fault; the original exception is the cause.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except OSError as error:
+        raise InputError(f"{error.filename or entry.key} cannot be read: {error.strerror or error}.") from error
+    except Exception as error:
+        raise ComponentError(f"{entry.kind} {entry.key} is faulty: {type(error).__name__}: {error}") from error
 
 
 def describe(problem: Any, cls: type[Component]) -> str:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from harness.hooks import Observers, RunInfo, installed
 from harness.plan import Cell, Plan, make_plan
 from harness.quiet import logged_to
 from harness.records import DataRecord, Environment, Record, RecordFolder, ScoreRecord
-from harness.registry import registry
+from harness.registry import blaming, registry
 from harness.stages.base import Configured, Stage
 from harness.store import Artifact, Store, explained
 
@@ -86,7 +86,10 @@ def complaints(suite: Suite, needed: Sequence[Stage] | None) -> list[str]:
         for path, slot in suite.slots():
             if asked is None or id(slot.component) in asked:
                 try:
-                    slot.component.preflight()
+                    with blaming(slot.entry):
+                        slot.component.preflight()
+                        if asked is None:
+                            slot.component.identity()
                 except InputError as error:
                     found[f"{path}: {error}"] = None
     return list(found)
@@ -144,34 +147,43 @@ def run(
         write_text(folder / "suite.yaml", suite.to_yaml())
         log = EventLog(folder / "events.jsonl")
         log.write("harness", version=__version__)
-    said = complain or (lambda line: log.write("complaint", message=line))
+
+    def said(line: str) -> None:
+        with suppress(OSError):
+            (complain or (lambda message: log.write("complaint", message=message)))(line)
+
     everyone = Observers([log, *observers], said)
     for name, observer in installed(registry(), said):
         everyone.add(observer, name)
     engine.observers = everyone
     stages = plan.stages()
     cached = sum(artifacts.has(stage.kind, stage.id) for stage in stages)
-    to_compute = engine.expect(plan.targets())
-    info = RunInfo(suite.name, folder, len(stages), cached, to_compute, suite.resolved())
-    records: list[RecordFolder] = []
+    info = RunInfo(suite.name, folder, len(stages), cached, engine.expect(plan.targets()), suite.resolved())
     failures: dict[str, StageError] = {}
-    with ExitStack() as stack:
-        stack.enter_context(beside(suite))
-        stack.enter_context(logged_to(folder / "log.txt"))
+    with beside(suite), logged_to(folder / "log.txt"):
         everyone.call("run_started", run=info)
-        for cell in plan.cells:
-            try:
-                record = write_cell(cell, engine.ensure(cell.evaluate), artifacts, folder, suite)
-            except StageError as error:
-                failures.setdefault(str(error), error)
-                continue
-            records.append(record)
-            everyone.call("record_written", record=record)
+        records = compute_cells(plan, engine, artifacts, folder, failures)
         leaderboard = publish(records, folder) if records else None
         valuations = assess_valuators(plan, engine, folder, failures)
         seconds = time.perf_counter() - start
         everyone.call("run_finished", run=info, leaderboard=leaderboard, seconds=seconds)
-    return Run(folder, records, leaderboard, tuple(failures.values()), seconds, to_compute, valuations)
+    return Run(folder, records, leaderboard, tuple(failures.values()), seconds, engine.computed, valuations)
+
+
+def compute_cells(
+    plan: Plan, engine: LocalEngine, store: Store, folder: Path, failures: dict[str, StageError]
+) -> list[RecordFolder]:
+    """Compute the cells of a plan and write their records; stages that fail are added to ``failures``."""
+    records: list[RecordFolder] = []
+    for cell in plan.cells:
+        try:
+            record = write_cell(cell, engine.ensure(cell.evaluate), store, folder, plan.suite)
+        except StageError as error:
+            failures.setdefault(str(error), error)
+            continue
+        records.append(record)
+        engine.observers.call("record_written", record=record)
+    return records
 
 
 def write_cell(cell: Cell, evaluated: Artifact, store: Store, folder: Path, suite: Suite) -> RecordFolder:

@@ -56,14 +56,17 @@ class Store:
 
     Args:
         root: The store's folder; made if absent.
+        read_only: Leave the folder alone: what is there can be looked up, nothing can be written.
 
     Raises:
-        StoreError: The folder cannot be made or written, or was written by a newer harness.
+        StoreError: The folder cannot be made or written.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self.root = root
         self._verified: set[Path] = set()
+        if read_only:
+            return
         with explained(root):
             root.mkdir(parents=True, exist_ok=True)
             for part in ("artifacts", "building", "locks"):
@@ -211,26 +214,40 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def explained(root: Path, *, only_space: bool = False) -> Iterator[None]:
+def explained(
+    root: Path, *, only_space: bool = False, elsewhere: str = "Choose another place with --store and --output."
+) -> Iterator[None]:
     """Turn operating system errors about ``root`` into messages for the user.
 
     Args:
         root: The folder that is read or written.
         only_space: Explain a full disk only; other errors may come from elsewhere and pass through.
+        elsewhere: What to do where writing is not permitted.
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    except StoreError:
+        raise
+    except Exception as error:
+        if _disk_full(error):
             raise StoreError(
                 f"No space left on the disk of {root}. Finished stages are kept.",
                 hint="Free some space (`harness cache` shows what the store holds), then run the same command again.",
             ) from error
-        if only_space:
+        if only_space or not isinstance(error, OSError):
             raise
+        place = Path(error.filename or root)
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise StoreError(
-                f"No permission to write to {error.filename or root}.",
-                hint="Choose another place with --store and --output.",
-            ) from error
+            raise StoreError(f"No permission to write to {place}.", hint=elsewhere) from error
+        if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+            file = next((path for path in (place, *place.parents) if path.is_file()), place)
+            raise StoreError(f"Cannot use {root} as a folder: {file} is a file.", hint=elsewhere) from error
         raise StoreError(f"Cannot use {root}: {error.strerror or error}.") from error
+
+
+def _disk_full(error: Exception) -> bool:
+    """Whether an error says that a disk is full; libraries written in Rust say so in words only."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError):
+        return error.errno in codes
+    return any(f"(os error {code})" in str(error) for code in codes)

@@ -84,6 +84,18 @@ def test_a_record_is_replaced_as_a_whole(record) -> None:
     assert read_record(record.folder).header.files == again.header.files
 
 
+def test_a_record_that_is_there_already_is_left_alone(record) -> None:
+    frames = {"predictions": pd.DataFrame({"id": ["a"]}), "validation": pd.DataFrame({"id": ["b"]})}
+    write_record(record.folder, record.header, frames)
+    before = record.folder.stat().st_ino
+    write_record(record.folder, record.header, frames)
+    assert record.folder.stat().st_ino == before
+    (record.folder / "validation.parquet").write_bytes(b"damaged")
+    write_record(record.folder, record.header, frames)
+    assert record.folder.stat().st_ino != before
+    assert [path.name for path in record.folder.parent.iterdir()] == [record.folder.name]
+
+
 def test_predictions_are_required(tmp_path: Path, record) -> None:
     with pytest.raises(InputError, match="missing: predictions"):
         write_record(tmp_path / "new", record.header, {"validation": pd.DataFrame({"id": ["b"]})})

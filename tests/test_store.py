@@ -93,6 +93,25 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
     assert error.value.__cause__.errno == errno.ENOSPC
 
 
+def test_a_full_disk_is_recognised_in_the_words_of_other_libraries(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def compute(folder: Path) -> dict[str, Any]:
+        from safetensors import SafetensorError
+
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with pytest.raises(StoreError, match="No space left"), store.claim("kind", "a1"):
+        store.write("kind", "a1", {}, compute)
+
+
+def test_looking_into_a_store_that_is_not_there(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", read_only=True)
+    assert not store.has("kind", "a1")
+    assert not store.meta("kind", "a1")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

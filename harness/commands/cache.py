@@ -13,10 +13,10 @@ def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
     from rich.table import Table
 
     screen = console()
-    if not root.is_dir():
+    if not (root / "artifacts").is_dir():
         screen.print(f"There is no store at {root}.", markup=False)
         return
-    store = Store(root)
+    store = Store(root, read_only=not (clear or verify))
     table = Table("stage", "artifacts", "size", box=None, header_style="bold", pad_edge=False)
     total = 0
     for kind in sorted(path.name for path in (root / "artifacts").iterdir()):

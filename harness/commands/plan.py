@@ -22,7 +22,7 @@ def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
     from harness.store import Store
 
     suite = selection.suite()
-    plan, artifacts = prepare(suite), Store(store)
+    plan, artifacts = prepare(suite), Store(store, read_only=True)
     demanded = LocalEngine(artifacts).demanded(plan.targets())
     needed = {stage.id for stage in demanded}
 
@@ -59,6 +59,9 @@ def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str,
     screen.print(f"\n{name}: {len(rows)} stages; " + ", ".join(f"{n} {state}" for state, n in tally.items() if n))
     if not usage:
         screen.print("Language models: no calls.")
+    if len(usage) > 1:
+        names = ("requests", "prompt_tokens", "completion_tokens", "cost")
+        usage = {**usage, "in all": {name: sum(amount[name] for amount in usage.values()) for name in names}}
     for title, amount in usage.items():
         screen.print(
             f"Language models, {title}: at most {amount['requests']:,} calls, about {amount['prompt_tokens']:,} tokens in, "

@@ -39,7 +39,8 @@ def run_suite(selection: Selection, *, output: Path, store: Path, quiet: bool) -
     for line in repeated(result.records):
         notes.print(f"note: {line}", style="yellow", markup=False)
     if not quiet:
-        work = f"{result.computed} stages computed" if result.computed else "nothing to compute"
+        stages = "1 stage" if result.computed == 1 else f"{result.computed} stages"
+        work = f"{stages} computed" if result.computed or result.failures else "nothing to compute"
         notes.print(f"{duration(result.seconds)}, {work}. Results: {result.folder}", markup=False)
         if result.leaderboard is not None:
             notes.print(f"Report: {result.folder / 'report.html'}", markup=False)

@@ -21,17 +21,12 @@ class StageError(HarnessError):
     """A stage failed; the message says which, the cause says why."""
 
     def __init__(self, stage: Stage, cause: BaseException) -> None:
-        known = isinstance(cause, HarnessError)
-        reason = cause.message if isinstance(cause, HarnessError) else f"{type(cause).__name__}: {cause}"
-        hint = (
-            cause.hint
-            if isinstance(cause, HarnessError)
-            else "This is a fault in the component or the harness; the log has the traceback."
-        )
-        super().__init__(f"{stage.title}: {reason}", hint=hint)
-        self.expected = known
         if isinstance(cause, HarnessError):
-            self.exit_code = cause.exit_code
+            reason, hint, self.exit_code = cause.message, cause.hint, cause.exit_code
+        else:
+            reason = f"{type(cause).__name__}: {cause}"
+            hint = "This is a fault in the component or the harness; the log has the traceback."
+        super().__init__(f"{stage.title}: {reason}", hint=hint)
         self.__cause__ = cause
 
     @property
@@ -48,11 +43,13 @@ class LocalEngine:
 
     Attributes:
         observers: Told what happens; nobody, until set.
+        computed: Number of stages computed so far.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.observers = Observers([], lambda _: None)
+        self.computed = 0
         self._failed: dict[str, StageError] = {}
         self._done: set[str] = set()
         self._number = 0
@@ -129,6 +126,7 @@ class LocalEngine:
             return {"peak_memory": peak_memory(), **(facts or {})}
 
         self._store.write(stage.kind, stage.id, stage.identity, compute)
+        self.computed += 1
         self.observers.call("stage_finished", stage=info, seconds=time.perf_counter() - start)
 
     def _open(self, stage: Stage) -> Artifact:

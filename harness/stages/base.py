@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from harness.registry import Entry, code_digest
+from harness.registry import Entry, blaming, code_digest
 from harness.store import Artifact
 
 if TYPE_CHECKING:
@@ -29,13 +29,16 @@ class Configured(Generic[C]):
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What of it determines results: the qualified name, version and code of its distribution, and its options."""
-        return {
-            "component": self.entry.key,
-            "version": self.entry.version,
-            "code": code_digest(type(self.component)),
-            "options": self.component.identity(),
-        }
+        """What of it determines results: the qualified name, version and code of its distribution, and its options.
+
+        Raises:
+            InputError: A file that it depends on cannot be read, or the component does not know what it is.
+        """
+        with blaming(self.entry):
+            options = self.component.identity()
+            json.dumps(options, allow_nan=False)
+            code = code_digest(type(self.component))
+        return {"component": self.entry.key, "version": self.entry.version, "code": code, "options": options}
 
 
 @dataclass(frozen=True)

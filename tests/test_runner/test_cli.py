@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,8 +86,6 @@ def test_bad_data_is_one_message_and_exit_code_2(
     edit: Callable,
     expected: str,
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
     edit(copy)
@@ -94,6 +93,57 @@ def test_bad_data_is_one_message_and_exit_code_2(
     assert code == 2, errors
     assert expected in errors
     assert "Traceback" not in errors
+
+
+def test_stages_that_failed_are_not_counted_as_computed(
+    cli: Callable[..., tuple], suite_file: Callable[..., Path], data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(data, tmp_path / "copy")
+    (tmp_path / "copy" / "test.csv").write_text("text,label\n", encoding="utf-8")
+    _, _, errors = cli("run", suite_file((str(data), str(tmp_path / "copy"))), "--arm", "only")
+    assert "0 stages computed" in errors
+
+
+@pytest.mark.parametrize("unreadable", ["data/train.csv", "bert/model.safetensors"])
+def test_a_file_that_cannot_be_read_is_one_message(
+    cli: Callable[..., tuple],
+    suite_file: Callable[..., Path],
+    checkpoint: Path,
+    data: Path,
+    tmp_path: Path,
+    unreadable: str,
+) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    shutil.copytree(checkpoint, tmp_path / "bert")
+    (tmp_path / unreadable).unlink()
+    (tmp_path / unreadable).symlink_to("/proc/self/mem")  # opens, and fails to be read, for root too
+    suite = suite_file((str(data), "data"), (str(checkpoint), "./bert"))
+    for command in ("plan", "run"):
+        code, _, errors = cli(command, suite)
+        assert code == 2
+        place = "datasets.reviews" if "data" in unreadable else "models.bert"
+        assert errors.startswith(f"error: {place}: ")
+        assert "cannot be read: Input/output error" in errors
+        assert "Traceback" not in errors
+
+
+def test_relative_folders_of_a_suite_start_beside_it(
+    cli: Callable[..., tuple], suite_file: Callable[..., Path], checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "suites").mkdir()
+    shutil.copytree(checkpoint, tmp_path / "suites" / "bert")
+    shutil.copytree(data, tmp_path / "suites" / "reviews")
+    suite = suite_file((str(checkpoint), "./bert"), (str(data), "reviews"), name="suites/tiny.yaml")
+    code, _, errors = cli("plan", suite)
+    assert code == 0, errors
+
+
+def test_a_plan_leaves_no_trace(cli: Callable[..., tuple], suite_file: Callable[..., Path], tmp_path: Path) -> None:
+    suite = suite_file()
+    before = sorted(tmp_path.iterdir())
+    assert cli("plan", suite)[0] == 0
+    assert cli("cache", "--store", tmp_path)[1].startswith("There is no store")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_several_errors_at_once(cli: Callable[..., tuple], suite_file: Callable[..., Path]) -> None:
