@@ -127,7 +127,8 @@ def test_duplicates_are_reported_or_dropped(folder):
     ("values", "options", "names", "indices"),
     [
         ((0, 1), {}, ("0", "1"), [0, 1]),
-        ((0, 2), {}, ("0", "1", "2"), [0, 2]),
+        ((0, 2), {"labels": ["no", "maybe", "yes"]}, ("no", "maybe", "yes"), [0, 2]),
+        (("2", "0", "1"), {}, ("0", "1", "2"), [2, 0, 1]),
         (("spam", "ham"), {}, ("ham", "spam"), [1, 0]),
         (("spam", "ham"), {"labels": ["spam", "ham"]}, ("spam", "ham"), [0, 1]),
         ((0, 1), {"labels": ["negative", "positive"]}, ("negative", "positive"), [0, 1]),
@@ -142,7 +143,7 @@ def test_labels(tmp_path, suffix, values, options, names, indices):
         write(frame(4, labels=values), tmp_path / f"{split}.{suffix}")
     data = load(tmp_path, **{split: f"{split}.{suffix}" for split in ("train", "validation", "test")}, **options)
     assert data.task.labels == names
-    assert [e.label for e in data.train] == indices * 2
+    assert [e.label for e in data.train] == (indices * 4)[:4]
 
 
 def test_texts_of_several_columns_are_joined(tmp_path):
@@ -266,6 +267,10 @@ def test_empty_rows_may_be_dropped(folder):
         ((0, 1, -1), {"labels": ["no", "yes"]}, r"the label '-1' .* not one of 'no', 'yes' .* 3 bad labels, in rows 3, 6, 9 "),
         (("yes", "yess", "no"), {"labels": ["no", "yes"]}, r"the label 'yess' .* rows 2, 5, 8 .*Did you mean 'yes'\?"),
         (("a", "b", ""), {}, "the label '' in column"),
+        ((0, 1, 7), {}, r"column 'label' of .*train\.csv has the labels 0, 1, 7; .*without gaps\.\nName the classes in `labels`"),
+        ((1, 2), {}, "has the labels 1, 2; class indices run from 0"),
+        ((0, 1, 0.5), {}, "has the labels 0, 0.5, 1; class indices"),
+        ((0, 1) * 4 + (0, -1), {}, r"the label '-1' .* 1 bad label, in row 10 "),
         (("a", "b", "c"), {"label_values": {"a": 0, "b": 1}}, "the label 'c' in column 'label' is not one of 'a', 'b': 3 bad"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,27 +48,39 @@ class Labels:
         """Labels from the values that occur: numbers are indices, words are names in alphabetical order.
 
         Raises:
-            DataError: The column has more than 100 distinct values, so it does not hold classes.
+            DataError: The column has more than 100 distinct values, or numbers that are no class indices.
         """
         distinct = {value for value in table.column(column) if value is not None and str(value).strip()}
+        where = f"column {column!r} of {table.where}"
         if len(distinct) > 100:
             raise DataError(
-                f"The column {column!r} of {table.where} has {len(distinct)} distinct values: these are no class labels.",
+                f"The {where} has {len(distinct)} distinct values: these are no class labels.",
                 hint="Name the label column in the option `label`.",
             )
-        numbers = [_whole(value) for value in distinct]
-        if distinct and all(number is not None for number in numbers):
-            highest = max(number for number in numbers if number is not None)
-            return cls(tuple(str(index) for index in range(max(2, min(highest, 999) + 1))))
-        return cls(tuple(sorted({str(value).strip() for value in distinct})))
+        numbers = [_number(value) for value in distinct]
+        if not distinct or None in numbers:
+            return cls(tuple(sorted({str(value).strip() for value in distinct})))
+        present = sorted({number for number in numbers if number is not None and number >= 0})
+        if present[1:] and present != [float(index) for index in range(len(present))]:
+            shown = ", ".join(f"{number:g}" for number in present[:10]) + (", ..." if len(present) > 10 else "")
+            raise DataError(
+                f"The {where} has the labels {shown}; class indices run from 0 without gaps.",
+                hint="Name the classes in `labels` if that is right, or say with `label_values` which index each value has.",
+            )
+        return cls(tuple(str(index) for index in range(max(2, len(present)))))
 
 
-def _whole(value: Any) -> int | None:
+def _number(value: Any) -> float | None:
     try:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return int(number) if number.is_integer() else None
+    return number if math.isfinite(number) else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number.is_integer() else None
 
 
 class TabularSource(DatasetSource):
@@ -81,7 +94,7 @@ class TabularSource(DatasetSource):
     """Column of the label: class indices from 0, or class names."""
     labels: tuple[str, ...] = ()
     """Class names by index, as a person would say them; by default those that the source states, or the labels found in the
-    training set (numbers as they are, words in alphabetical order)."""
+    training set (numbers from 0 without gaps as they are, words in alphabetical order)."""
     label_values: dict[str | int, int] = Field(default_factory=dict)
     """Class index by label value, where the values are neither indices nor names: `{spam: 1, ham: 0}`."""
     join: str = " [SEP] "
@@ -230,10 +243,11 @@ def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -
     numbers = "" if labels.values else f" (or an index in 0..{len(labels.names) - 1})"
     near = did_you_mean(str(value), known) if isinstance(value, str) and value.strip() else ""
     rows = ", ".join(str(row + 1) for row in bad[:5]) + (", ..." if len(bad) > 5 else "")
+    count = f"{len(bad)} bad labels, in rows" if len(bad) > 1 else "1 bad label, in row"
     unlabelled = " A label of -1 marks rows that were published without labels." if value == -1 else ""
     return DataError(
         f"{table.where}: the label {value!r} in column {column!r} is not one of {', '.join(map(repr, known[:10]))}"
-        f"{numbers}: {len(bad)} bad labels, in rows {rows} (counted from 1).{unlabelled} {near}".rstrip()
+        f"{numbers}: {count} {rows} (counted from 1).{unlabelled} {near}".rstrip()
     )
 
 

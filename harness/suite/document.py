@@ -157,7 +157,11 @@ def _syntax(error: Any, text: str) -> str:
     if "undefined alias" in problem:
         name = problem.removeprefix("found ")
         return f"{name}: no anchor of that name comes before it. Text that begins with '*' needs quotes."
-    context = f" ({error.context})" if error.context and error.problem else ""
+    context = ""
+    if error.context and error.problem:
+        begun = error.context_mark.line + 1 if error.context_mark else None
+        since = f" that begins on line {begun}" if begun and mark and begun != mark.line + 1 else ""
+        context = f" ({error.context}{since})"
     return f"not valid YAML: {problem}{context}."
 
 

@@ -21,6 +21,9 @@ T = TypeVar("T")
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
 """Form of the names that a suite gives; they become parts of file names."""
 
+SUITE_NAME = r"[a-z0-9][a-z0-9._-]{0,79}"
+"""Form of a suite's own name."""
+
 
 @dataclass
 class Reading:
@@ -132,14 +135,29 @@ def _distinct_metrics(slots: tuple[Slot[Metric], ...]) -> tuple[Slot[Metric], ..
     return slots
 
 
-def _usable(name: str) -> str:
-    if not re.fullmatch(NAME, name):
-        form = "at most 80 letters, digits and . _ + - only, beginning with a letter or digit"
-        raise refusal(Finding((), f"{name!r} is not a usable name: {form}.", key=True))
-    return name
+def _usable(pattern: str, form: str, *, key: bool = False) -> Callable[[str], str]:
+    """A check that a name matches ``pattern``, which ``form`` says in words; ``key`` if it is a key of a mapping."""
+
+    def check(name: str) -> str:
+        if not re.fullmatch(pattern, name):
+            raise refusal(
+                Finding((), f"{name!r} is not a usable name: {form}, beginning with a letter or digit.", key=key)
+            )
+        return name
+
+    return check
 
 
-Name = Annotated[str, AfterValidator(_usable), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
+Name = Annotated[
+    str,
+    AfterValidator(_usable(NAME, "at most 80 letters, digits and . _ + - only", key=True)),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
+]
+SuiteName = Annotated[
+    str,
+    AfterValidator(_usable(SUITE_NAME, "at most 80 lower-case letters, digits and . _ - only")),
+    WithJsonSchema({"type": "string", "pattern": f"^{SUITE_NAME}$"}),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 

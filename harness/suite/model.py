@@ -7,7 +7,7 @@ from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from harness.errors import did_you_mean
 from harness.leakage import DEFAULT_THRESHOLD
@@ -21,6 +21,7 @@ from harness.suite.fields import (
     Seed,
     SelectField,
     SelectorFields,
+    SuiteName,
     Threshold,
     ValuatorField,
     distinct,
@@ -97,7 +98,7 @@ class Suite(Section):
     suite every data set has its model and embedding, every arm that generates has its selector, attack and synthesis.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
+    name: SuiteName
     """Name of the suite: lower-case letters, digits and . _ - only."""
     description: str = ""
     """What the suite is for."""

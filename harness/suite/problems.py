@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -103,9 +104,9 @@ def shown(value: Any) -> str:
             text = value if len(value) <= 60 else value[:57] + "..."
             return f"the text {text!r}"
         case list() | tuple():
-            return "a list"
+            return "a list" if value else "an empty list"
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
         case _:
             return f"a {type(value).__name__}"
 
@@ -275,7 +276,10 @@ def _clause(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").strip()
     if message.startswith("Input should be"):
         message = message.replace("Input should be", "expected", 1)
-    return message if message.endswith((".", "?", "!")) else f"{message}, got {shown(value)}."
+    if message.endswith((".", "?", "!")):
+        return message
+    # A validator of several options is given all of them, which says nothing about what is wrong.
+    return f"{message}." if kind == "value_error" and isinstance(value, dict) else f"{message}, got {shown(value)}."
 
 
 def _wanted(kind: str, ctx: dict[str, Any]) -> str | None:
@@ -318,10 +322,10 @@ def _advice(wanted: str, value: Any) -> str:
         return " Remove the quotes."
     if wanted in {"a number", "a whole number"}:
         try:
-            float(value)
+            finite = math.isfinite(float(value))
         except ValueError:
             return ""
-        return " Remove the quotes."
+        return " Remove the quotes." if finite else ""
     if wanted == "a list":
         return f" Write [{value}]."
     return ""

@@ -66,7 +66,7 @@ def parse_suite(
 def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> Suite:
     data = document.data
     if data is None or data == {}:
-        raise SuiteError([Problem(document.locate(())[1], (), "the suite is empty.")])
+        raise SuiteError(document.problems or [Problem(document.locate(())[1], (), "the suite is empty.")])
     if not isinstance(data, dict):
         message = f"a suite is a mapping of keys such as name, datasets and arms, not {shown(data)}."
         raise SuiteError([Problem(document.locate(())[1], (), message)])

@@ -87,7 +87,7 @@ def test_a_matrix_may_differ_from_the_suite(toys: Registry) -> None:
     ("matrix", "expected"),
     [
         ("{role: weights}", "matrix: the key 'valuator' is missing."),
-        ("{valuator: []}", "matrix.valuator: expected at least 1 entry, got a list."),
+        ("{valuator: []}", "matrix.valuator: expected at least 1 entry, got an empty list."),
         ("{valuator: 3}", "matrix.valuator: expected text or a list, got the number 3."),
         ("{valuator: v, role: weight}", "matrix.role: expected one of weights, select, both, got the text 'weight'. Did you mean 'weights'?"),
         ("{valuator: [v, u]}", "matrix.valuator[1]: no valuator of this suite is called 'u'. Known: v, w."),

@@ -63,7 +63,7 @@ metrics: [toy-score, toy-scor, toy-score]
 """
 
 REPORT = """\
-s.yaml:1:7: name: expected text of the form ^[a-z0-9][a-z0-9._-]*$, got the text 'Toy'.
+s.yaml:1:7: name: 'Toy' is not a usable name: at most 80 lower-case letters, digits and . _ - only, beginning with a letter or digit.
 s.yaml:2:8: seeds: 0 is given twice.
 s.yaml:3:1: threshold: a suite has no key 'threshold'. Did you mean 'thresholds'?
 s.yaml:4:19: thresholds[1]: expected a number of at most 1, got the number 2.
@@ -119,7 +119,7 @@ def test_the_error_is_an_input_error_with_its_parts(toys: Registry) -> None:
         (HEAD + "arms: [only]\n", [f"{LINES + 1}:7: arms: expected a mapping, got a list."]),
         (HEAD + "arms: {only: }\n", ["expected a mapping, got nothing. Write {} to take all defaults."]),
         (HEAD + ONLY + "seeds: 3\n", ["seeds: expected a list, got the number 3."]),
-        (HEAD + ONLY + "seeds: []\n", ["seeds: expected at least 1 entry, got a list."]),
+        (HEAD + ONLY + "seeds: []\n", ["seeds: expected at least 1 entry, got an empty list."]),
         (HEAD + ONLY + "seeds: [-1]\n", ["seeds[0]: expected a number of at least 0, got the number -1."]),
         (HEAD + ONLY + "seeds: [4294967296]\n", ["seeds[0]: expected a number below 2147483648"]),
         (HEAD + ONLY + "thresholds: [0.8, 0]\n", ["thresholds[1]: expected a number above 0, got the number 0."]),
@@ -168,7 +168,7 @@ def test_one_thing_wrong(text: str, expected: list[str], toys: Registry) -> None
         ("{generate: g, select: bandit}", "a.select: no selector is called 'bandit'. Did you mean 'toy-bandit'"),
         ("{generate: g, select: other/random}", "a.select: No selector is called 'other/random'."),
         ("{generate: g, attack: {use: toy-swap, bugdet: 1}}", "attack 'toy-swap' has no option 'bugdet'. Did you mean 'budget'?"),
-        ("[]", "arms.a: expected a mapping, got a list."),
+        ("[]", "arms.a: expected a mapping, got an empty list."),
     ],
 )  # fmt: skip
 def test_an_arm_that_makes_no_sense(text: str, expected: str, toys: Registry) -> None:
