@@ -339,9 +339,11 @@ def configured(slot: Slot[Any]) -> Configured[Any]:
 
 def used(slot: Slot[Any]) -> ComponentUse:
     """A slot as records describe it."""
+    options, identity = slot.component.model_dump(mode="json"), configured(slot).identity["options"]
     return ComponentUse(
         kind=slot.entry.kind,
         name=slot.entry.key,
         version=slot.entry.version,
-        options=slot.component.model_dump(mode="json"),
+        options=options,
+        digests={name: value for name, value in identity.items() if name not in options or options[name] != value},
     )

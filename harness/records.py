@@ -10,7 +10,7 @@ A record is a folder::
     replicates.parquet     per bootstrap resample and non-decomposing score: its value (column = name of the score)
     texts.parquet          per test example: id, text, text_pair, perturbed, perturbed_pair
     map.parquet            per test example: id, x, y (first two principal components of its embedding)
-    synthetic.parquet      per synthetic example: its unknown unknown, hypothesis, role, text, label
+    synthetic.parquet      per synthetic example: its unknown unknown, hypothesis, role, text, label, tags ("repaired:KIND")
     rejected.parquet       per rejected sample: unknown unknown, role, reason, text
     tables/*.parquet       tables of the metrics, ``<metric>.<table>.parquet``
 
@@ -53,6 +53,8 @@ class ComponentUse(_Part):
     """Version of the distribution."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options, defaults included."""
+    digests: dict[str, Any] = Field(default_factory=dict)
+    """What stands for options that only name something, by content: the version of prompts, of a checkpoint, of a file."""
 
 
 class DataRecord(_Part):
@@ -122,7 +124,7 @@ class Record(_Part):
     """By role: ``dataset``, ``model``, ``attack``, ``test_attack``, ``weights``, ``selector``, ``selector_values``,
     ``generator``, ``metric:NAME``."""
     counts: dict[str, int]
-    """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks`` and ``rejected/REASON``."""
+    """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks``, ``repaired/KIND`` and ``rejected/REASON``."""
     usage: dict[str, float] = Field(default_factory=dict)
     """Requests, tokens and money spent on language models."""
     scores: dict[str, ScoreRecord]

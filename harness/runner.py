@@ -236,7 +236,7 @@ USAGE = ("requests", "cached", "prompt_tokens", "completion_tokens", "money")
 
 
 def counts(cell: Cell, store: Store) -> dict[str, int]:
-    """What was attacked, found, made and rejected on the way to an arm."""
+    """What was attacked, found, made, repaired and rejected on the way to an arm."""
     from harness.stages.generate import rejected_of, synthetic_of
 
     found: dict[str, int] = {}
@@ -246,9 +246,11 @@ def counts(cell: Cell, store: Store) -> dict[str, int]:
         found |= {name: elicited[name] for name in ("attacked", "succeeded", "queries", "uus", "uus_wanted")}
     if "extend" in cell.stages:
         extended = store.open(cell.stages["extend"].kind, cell.stages["extend"].id)
-        reasons = [item.reason for item in rejected_of(extended)]
-        found["synthetic"] = len(synthetic_of(extended))
+        made, reasons = synthetic_of(extended), [item.reason for item in rejected_of(extended)]
+        repairs = [tag for item in made for tag in item.example.tags if tag.startswith("repaired:")]
+        found["synthetic"] = len(made)
         found["leaks"] = reasons.count("leakage")
+        found |= {tag.replace(":", "/", 1): repairs.count(tag) for tag in sorted(set(repairs))}
         found |= {f"rejected/{reason}": reasons.count(reason) for reason in sorted(set(reasons))}
     return found
 

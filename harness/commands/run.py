@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def run_suite(selection: Selection, *, output: Path, store: Path, quiet: bool) -> None:
     """Run a suite with a display, print its leaderboard, and say where everything is."""
+    from harness.report.synthesis import syntheses
     from harness.runner import failed, run
 
     suite = selection.suite()
@@ -39,6 +40,12 @@ def run_suite(selection: Selection, *, output: Path, store: Path, quiet: bool) -
     for line in repeated(result.records):
         notes.print(f"note: {line}", style="yellow", markup=False)
     if not quiet:
+        for made in syntheses(result.records):
+            notes.print(
+                f"{made.generator}, {made.dataset}, {' and '.join(made.arms)}: {made.summary}",
+                markup=False,
+                soft_wrap=True,
+            )
         stages = "1 stage" if result.computed == 1 else f"{result.computed} stages"
         work = f"{stages} computed" if result.computed or result.failures else "nothing to compute"
         notes.print(f"{duration(result.seconds)}, {work}. Results: {result.folder}", markup=False)

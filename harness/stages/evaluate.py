@@ -271,6 +271,7 @@ def _synthetic_frames(outcome: Outcome, extend: Artifact, inputs: Mapping[str, A
                 "text": [item.example.text for item in synthetic],
                 "text_pair": [item.example.text_pair for item in synthetic],
                 "label": [item.example.label for item in synthetic],
+                "tags": [", ".join(item.example.tags) for item in synthetic],
             }
         ),
         "rejected": _frame(

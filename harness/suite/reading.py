@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+from harness.datasets.paths import relative_to
 from harness.registry import Registry
 from harness.registry import registry as installed
 from harness.suite.document import MAX_DEPTH, Document, read_text, read_yaml
@@ -36,7 +37,8 @@ def read_suite(
     """
     file = FilePath(path)
     document = read_yaml(read_text(file), str(file))
-    suite = _suite(document, overrides, registry or installed())
+    with relative_to(file.parent.resolve()):
+        suite = _suite(document, overrides, registry or installed())
     suite._source = file
     return suite
 

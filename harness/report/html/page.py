@@ -23,6 +23,7 @@ from harness.report.html.figures import Figure, figures
 from harness.report.html.overview import best_arm, overview
 from harness.report.html.table import Table, tables
 from harness.report.model import Leaderboard
+from harness.report.synthesis import syntheses
 
 LIMIT = 5_000_000
 """Bytes that a page may have."""
@@ -116,6 +117,8 @@ def board_facts(header: Record, board: Board) -> list[tuple[str, str]]:
     for role, use in roles.items():
         options = ", ".join(f"{name}={value!r}" for name, value in use.options.items())
         facts.append((role.replace("_", " "), f"{use.name} {use.version}" + (f" ({options})" if options else "")))
+    for made in syntheses(board.records.values()):
+        facts.append((f"Made by {made.generator} for {' and '.join(made.arms)}", made.summary))
     packages = ", ".join(f"{name} {number}" for name, number in sorted(header.environment.packages.items()))
     where = header.environment
     facts.append(

@@ -1,7 +1,7 @@
 """The two-step method over the provider's batch interface: all dialogues in step, one batch per step.
 
-A batch's id is on disk as soon as the provider returns it, with the identities of its requests. A run that was killed finds
-it there and fetches its answers instead of ordering them again.
+A batch's id is on disk as soon as the provider returns it, with the identities of its requests. A run that was killed, or
+another one over the same folder, finds it there and fetches its answers instead of ordering them again.
 """
 
 from __future__ import annotations
@@ -78,9 +78,15 @@ class Desk:
         missing = {key: request for key, request in by_key.items() if key not in before}
         for state in self._ordered(missing):
             await self._collect(state, missing)
-        missing = {key: request for key, request in missing.items() if self.session.cache.get(key) is None}
-        if missing:
-            await self._collect(await self._order(missing), missing)
+        async with self.session.cache.claim("batches"):
+            # Another process may have ordered, or even collected, some of them.
+            missing = {key: request for key, request in missing.items() if self.session.cache.get(key) is None}
+            states = self._ordered(missing)
+            noted = {key for state in states for key in state["keys"]}
+            if rest := {key: request for key, request in missing.items() if key not in noted}:
+                states.append(await self._order(rest))
+        for state in states:
+            await self._collect(state, missing)
         replies: dict[int, Reply] = {}
         counted: set[str] = set()
         for position, key in keys.items():
@@ -98,7 +104,10 @@ class Desk:
             return []
         found = []
         for path in sorted(self.folder.glob("*.json")):
-            state = json.loads(path.read_text(encoding="utf-8"))
+            try:
+                state = json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:  # collected by another process
+                continue
             if state["server"] == self._server and set(state["keys"]) & set(missing):
                 found.append(state)
         return found

@@ -156,9 +156,12 @@ class Session:
             return await self._answer(question, chat, pending)
         pending[key] = asyncio.get_running_loop().create_future()
         try:
-            answer = await chat.ask(request, key)
-            self.cache.put(key, request, answer)
-            return self.reply(answer, cached=False)
+            async with self.cache.claim(key):
+                if (answer := self.cache.get(key)) is not None:  # Another process has asked in the meantime.
+                    return self.reply(answer, cached=True)
+                answer = await chat.ask(request, key)
+                self.cache.put(key, request, answer)
+                return self.reply(answer, cached=False)
         except Unanswered as problem:
             return Reply("", failure=str(problem))
         finally:

@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import AsyncFileLock
 
 from harness.errors import HarnessError
 
@@ -82,11 +85,42 @@ class AnswerCache:
         try:
             write_json(path, {"version": VERSION, "request": dict(request), "answer": asdict(answer)})
         except OSError as error:
-            raise HarnessError(f"The answer cache cannot be written: {path}: {error.strerror or error}.") from error
+            raise _unwritable(path, error) from error
+
+    @asynccontextmanager
+    async def claim(self, key: str) -> AsyncIterator[None]:
+        """Hold the right to ask for an answer, waiting while another process over the same folder has it.
+
+        The answer may be there by then: look again before asking. A process that dies loses what it holds.
+
+        Raises:
+            HarnessError: The folder cannot be written.
+        """
+        if self._folder is None:
+            yield
+            return
+        path = self._folder / "locks" / f"{key}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = AsyncFileLock(path, run_in_executor=False)
+            await lock.acquire(poll_interval=0.1)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        try:
+            yield
+        finally:
+            if self.get(key) is not None:  # whoever takes the lock now finds the answer, so the file has done its work
+                with suppress(OSError):
+                    path.unlink()
+            await lock.release()
 
     @staticmethod
     def _path(folder: Path, key: str) -> Path:
         return folder / key[:2] / f"{key}.json"
+
+
+def _unwritable(path: Path, error: OSError) -> HarnessError:
+    return HarnessError(f"The answer cache cannot be written: {path}: {error.strerror or error}.")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

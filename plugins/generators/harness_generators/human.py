@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
+from harness.datasets.paths import existing_file, locate
 from harness.errors import DataError, InputError, did_you_mean
 from harness_generators.texts import as_example
 
@@ -28,7 +29,7 @@ class Human(Generator):
     api_version: ClassVar[int] = 1
 
     path: Path
-    """The file, UTF-8."""
+    """The file, UTF-8; a relative path starts at the suite's folder, else at the current directory."""
 
     def identity(self) -> dict[str, Any]:
         """The digest of the file, wherever it lies."""
@@ -82,10 +83,11 @@ class Human(Generator):
         )
 
     def _read(self) -> bytes:
+        path = existing_file(locate(str(self.path)))
         try:
-            return self.path.expanduser().read_bytes()
+            return path.read_bytes()
         except OSError as error:
-            raise InputError(f"The generator human cannot read {self.path}: {error.strerror}.") from None
+            raise InputError(f"The generator human cannot read {path}: {error.strerror}.") from None
 
     def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         try:

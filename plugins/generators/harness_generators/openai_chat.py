@@ -183,9 +183,16 @@ class OpenAI(Generator):
             probe(self, self._key())
 
     def estimate(self, n_uus: int, task: Task, *, per_uu: int, mean_characters: float) -> Usage:
-        """The most that a run may cost: every answer unusable at first, every one as long as it may be."""
+        """The most that a run may cost: every answer unusable at first, every one as long as it may be, up to the budgets."""
         wording = Prompts(self.prompts).wording(task)
-        return self.most(n_uus * per_uu, wording + 2 * mean_characters)
+        most = self.most(n_uus * per_uu, wording + 2 * mean_characters)
+        requests = min(most.requests, self.max_requests or most.requests)
+        prompt, completion = (
+            min(tokens * requests // most.requests, self.max_total_tokens or tokens)
+            for tokens in (most.prompt_tokens, most.completion_tokens)
+        )
+        cost = self.cost(prompt, completion)
+        return Usage(requests, 0, prompt, completion, min(cost, self.max_cost or cost))
 
     def most(self, questions: int, characters: float) -> Usage:
         """The most that questions of so many characters may cost, repetitions included."""

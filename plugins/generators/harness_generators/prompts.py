@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.components import Task, UnknownUnknown
-from harness.errors import did_you_mean
+from harness.datasets.paths import locate
+from harness.errors import DataError, did_you_mean
 from harness_generators.texts import as_tuple
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Prompts:
     Templates run in Jinja's sandbox, and an unknown variable is an error, not an empty string.
 
     Args:
-        replaced: Template texts by name, instead of the built-in ones; a value that ends in ``.j2`` is the path of a file.
+        replaced: Template texts by name, instead of the built-in ones; a value that ends in ``.j2`` is the path of a file,
+            beside the suite or in the current directory.
 
     Raises:
         ValueError: A file cannot be read, a template does not parse or uses a variable that there is not.
@@ -156,6 +158,7 @@ def _source(name: str, replacement: str | None) -> str:
     if not replacement.endswith(".j2"):
         return replacement
     try:
-        return Path(replacement).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the prompt {name!r} cannot be read from {replacement}: {error}") from None
+        return locate(replacement).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, DataError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"the prompt {name!r} cannot be read from {replacement}: {reason}") from None

@@ -1,4 +1,4 @@
-"""A run against a faulty server is killed without warning, and resumed: nothing is lost, nothing is paid twice."""
+"""Runs that are killed without warning and resumed, and runs side by side: nothing is lost, nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import harness
 from harness.components import Example, GenerationTask, SyntheticExample, Task, UnknownUnknown, Usage
 
 url, cache, count, out = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+options = json.loads(sys.argv[5])
 uus = [
     UnknownUnknown(
         Example(f"Part {i} of the series is a terrible bore from start to end.", 0),
@@ -36,7 +37,8 @@ task = GenerationTask(
     np.zeros((count, 2)), lambda texts: np.zeros((len(texts), 2)), None, cache,
 )
 generator = harness.component(
-    "generator", "openai", model="stand-in", base_url=url, provider="test", api_key_env="", timeout=10, max_concurrency=8
+    "generator", "openai", model="stand-in", base_url=url, provider="test", api_key_env="", timeout=10, max_concurrency=8,
+    **options,
 )
 made = list(generator.generate(uus, task, seed=0))
 samples = [item for item in made if isinstance(item, SyntheticExample)]
@@ -47,8 +49,8 @@ out.write_text(json.dumps({
 """
 
 
-def start(server, cache, count, out):
-    command = [sys.executable, "-c", PROGRAM, server.base_url, str(cache), str(count), str(out)]
+def start(server, cache, count, out, **options):
+    command = [sys.executable, "-c", PROGRAM, server.base_url, str(cache), str(count), str(out), json.dumps(options)]
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
@@ -87,6 +89,28 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, count):
         with ChatServer() as untroubled:
             assert start(untroubled, tmp_path / "other", count, out).wait() == 0
         assert json.loads(out.read_text())["samples"] == found["samples"]
+
+
+@pytest.mark.parametrize(
+    ("options", "faults"),
+    [({}, ["ok", "500", "cut"]), ({"batch": True, "batch_poll": 0.1}, [])],
+    ids=["requests", "batches"],
+)
+def test_two_processes_at_once_share_what_they_pay_for(tmp_path, options, faults):
+    count, cache = 12, tmp_path / "cache"
+    with ChatServer(faults, latency=0.3) as server:
+        outs = [tmp_path / f"{i}.json" for i in range(2)]
+        processes = [start(server, cache, count, out, **options) for out in outs]
+        assert [process.wait() for process in processes] == [0, 0]
+        paid = Counter(call.body for call in server.answered)
+    assert len(paid) == 2 * count
+    assert set(paid.values()) == {1}
+    one, two = (json.loads(out.read_text()) for out in outs)
+    assert one["samples"] == two["samples"]
+    assert len(one["samples"]) == 2 * count
+    if not options:
+        assert one["requests"] + two["requests"] == one["cached"] + two["cached"] == 2 * count
+    assert not list((cache / "openai" / "locks").glob("*-*")) + list((cache / "openai" / "batches").glob("*.json"))
 
 
 def _messages(call):

@@ -133,7 +133,8 @@ def test_lines_that_do_not_fit_the_task(uus, make_task, lines, line, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="cannot read"):
+    (tmp_path / "some.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"no data file .*none\.jsonl\. Did you mean 'some\.jsonl'"):
         harness.component("generator", "human", path=tmp_path / "none.jsonl").preflight()
 
 
