@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from harness.report.baselines import Baselines, ReportedEntry
 from harness.report.html import charting, curves
 from harness.report.html.boards import group_records
 from harness.report.html.examples import edits
+from harness.report.html.spots import outline
 from harness.report.model import Leaderboard
 
 Maker = Callable[..., list[RecordFolder]]
@@ -104,6 +106,44 @@ def test_every_data_set_has_its_figures(document: Document) -> None:
     spec = document.data("data-2-uu-spec")
     assert isinstance(spec, dict)
     assert set(spec["data"]["columns"]["population"]) == {"clean", "perturbed", "deployed"}
+
+
+def test_blind_spots_are_outlined_where_their_members_are(records: list[RecordFolder], document: Document) -> None:
+    spec = document.data("data-2-map-spec")
+    assert isinstance(spec, dict)
+    outlines = pd.DataFrame(spec["layer"][0]["data"]["columns"])
+    for record in records:
+        header = record.header
+        if (header.dataset, header.seed) != ("reviews", 0):
+            continue
+        members, positions = record.frame("tables/blind-spots.blind_spot_members"), record.frame("map")
+        assert members is not None
+        assert positions is not None
+        where = members.merge(positions, on="id")
+        drawn = outlines[outlines["arm"] == header.arm]
+        for axis in "xy":
+            assert drawn[axis].min() == pytest.approx(where[axis].min(), abs=1e-3)
+            assert drawn[axis].max() == pytest.approx(where[axis].max(), abs=1e-3)
+        assert set(drawn["size"]) == {len(members)}
+
+
+COORDINATE = st.integers(-50, 50).map(float)
+
+
+@given(st.lists(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=12))
+def test_an_outline_encloses_its_points(points: list[tuple[float, float]]) -> None:
+    corners = outline(np.asarray(points))
+    assert set(map(tuple, corners)) <= set(points)
+    if len(corners) < 3:  # all on the line between its ends
+        start, end = corners[0], corners[-1]
+        for point in np.asarray(points) - start:
+            assert abs(np.linalg.det(np.stack([point, end - start]))) < 1e-6
+            assert -1e-9 <= point @ (end - start) <= (end - start) @ (end - start) + 1e-9
+        return
+    sides = np.roll(corners, -1, axis=0) - corners
+    for point in points:
+        to = np.asarray(point) - corners
+        assert (sides[:, 0] * to[:, 1] - sides[:, 1] * to[:, 0] >= -1e-6).all()  # left of every side, counterclockwise
 
 
 def test_charts_are_named_and_have_their_numbers_as_a_table(document: Document) -> None:

@@ -13,6 +13,10 @@ from harness.report.html.figures import SCHEMA, Figure, Spec, inline, tip
 STATES = ("right", "wrong, not confident", "UU", "UU by the attack")
 COLOURS = ("#93a0b0", "#c79100", "#9a5cf0", "#e4572e")
 """Mid-tones that stand out on light and on dark ground."""
+SPOT = "#8a94a6"
+"""The same for the outlines of clusters."""
+NAMED = 8
+"""Clusters whose words stand on the map, the largest ones; those of the others are shown on hover."""
 SNIPPET = 140
 """Characters of a text in a tooltip."""
 
@@ -48,25 +52,44 @@ def choose(state: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarra
     return np.sort(np.concatenate([rng.permutation(errors)[:wanted], rng.permutation(rest)[: limit - wanted]]))
 
 
+def outline(points: np.ndarray) -> np.ndarray:
+    """``(k, 2)`` corners of the convex hull of ``(m, 2)`` points, in order; the two ends where all are on a line."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return np.asarray(points[ConvexHull(points).vertices])
+    except (QhullError, ValueError):  # fewer than three points, or none off a line
+        return np.asarray(sorted(map(tuple, points))[:: max(1, len(points) - 1)])
+
+
 def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
-    """Blind spots of every arm's first seed: ``arm, x, y, size, words``, at the mean of their exemplars; may be empty."""
+    """Outlines around the members of the blind spots of every arm's first seed.
+
+    Args:
+        board: The data set's records.
+        positions: ``x`` and ``y`` of every test example, by its id.
+
+    Returns:
+        One row per corner: ``arm, spot, corner, x, y`` and, the same for all corners of a spot, ``size`` (members) and
+        ``words``; empty where no record has blind spots.
+    """
     parts = []
     for arm in board.arms:
         record = board.records[arm, board.seeds_of(arm)[0]]
         tables = {name.rpartition(".")[2]: name for name in record.tables()}
-        if not {"blind_spots", "blind_spot_exemplars"} <= tables.keys():
+        if not {"blind_spots", "blind_spot_members"} <= tables.keys():
             continue
-        spots, exemplars = record.frame(tables["blind_spots"]), record.frame(tables["blind_spot_exemplars"])
-        if spots is None or exemplars is None or spots.empty or exemplars.empty:
+        spots, members = record.frame(tables["blind_spots"]), record.frame(tables["blind_spot_members"])
+        if spots is None or members is None:
             continue
-        own = exemplars[exemplars["arm"] == "this"].join(positions, on="id", how="inner")
-        centres = own.groupby("spot")[["x", "y"]].mean()
-        parts.append(spots[spots["arm"] == "this"].join(centres, on="spot", how="inner").assign(arm=arm))
-    if not parts:
-        return pd.DataFrame(columns=["arm", "x", "y", "size", "words"])
-    found = pd.concat(parts, ignore_index=True)
-    words = found["words"].astype(str) if "words" in found else ""
-    return found.assign(words=words)[["arm", "x", "y", "size", "words"]].round({"x": 3, "y": 3})
+        about = spots[spots["arm"] == "this"].set_index("spot")
+        own = members[members["arm"] == "this"].join(positions, on="id", how="inner")
+        for spot, where in own.groupby("spot", sort=False)[["x", "y"]]:
+            corners = pd.DataFrame(outline(where.to_numpy(np.float64)), columns=["x", "y"]).round(3)
+            facts = {"arm": arm, "spot": spot, "size": about.loc[spot, "size"], "words": str(about.loc[spot, "words"])}
+            parts.append(corners.assign(corner=corners.index, **facts))
+    columns = ["arm", "spot", "corner", "x", "y", "size", "words"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
@@ -111,12 +134,12 @@ def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
         f"drawn with seed {seed}."
     )
     spots = clusters(board, positions)
-    rings = "" if spots.empty else "Rings are clusters of unknown unknowns. "
+    outlined = "" if spots.empty else "Outlines enclose the members of a cluster of unknown unknowns. "
     return Figure(
         f"{board.key}-map",
         "Blind-spot map",
         f"{shown} First two principal components of the embeddings; texts on hover. Ctrl and wheel zooms, shift and drag "
-        f"moves, a double click resets. {rings}Errors are those of the chosen arm, seed "
+        f"moves, a double click resets. {outlined}Errors are those of the chosen arm, seed "
         f"{board.seeds_of(arms[0])[0]}, as deployed.",
         "Test examples by state: "
         + "; ".join(f"{row[0]}: {row[3]} UU, {row[4]} UU by the attack" for row in counts)
@@ -151,18 +174,44 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
         "y": {"field": "y", "type": "quantitative", "axis": axis, "scale": domain},
     }
     here: Spec = {"data": inline(spots), "transform": [{"filter": "datum.arm == arm"}]}
-    rings = [
-        {
-            **here,
-            "mark": {"type": "point", "filled": False, "strokeWidth": 2, "size": 1600},
-            "encoding": {**at, "tooltip": [tip("words", "Cluster"), tip("size", "Unknown unknowns", ",.0f")]},
+    surfaces = {
+        **here,
+        # One opacity for line and filling: the wide line only rounds the outline off and lets it pass outside its members.
+        "mark": {
+            "type": "line",
+            "interpolate": "linear-closed",
+            "strokeJoin": "round",
+            "strokeCap": "round",
+            "strokeWidth": 18,
+            "stroke": SPOT,
+            "fill": SPOT,
+            "opacity": 0.28,
         },
-        {
-            **here,
-            "mark": {"type": "text", "dy": -28, "fontWeight": 600},
-            "encoding": {**at, "text": {"field": "words", "type": "nominal"}},
+        "encoding": {
+            **at,
+            "detail": {"field": "spot"},
+            "order": {"field": "corner"},
+            "tooltip": [tip("words", "Cluster"), tip("size", "Unknown unknowns", ",.0f")],
         },
-    ]
+    }
+    names = {
+        "data": here["data"],
+        "transform": [
+            *here["transform"],
+            {
+                "aggregate": [
+                    {"op": "mean", "field": "x", "as": "x"},
+                    {"op": "max", "field": "y", "as": "y"},
+                    {"op": "max", "field": "size", "as": "size"},
+                ],
+                "groupby": ["spot", "words"],
+            },
+            {"window": [{"op": "row_number", "as": "place"}], "sort": [{"field": "size", "order": "descending"}]},
+            {"filter": f"datum.place <= {NAMED}"},
+        ],
+        "mark": {"type": "text", "dy": -18, "fontWeight": 600, "tooltip": None},
+        "encoding": {**at, "text": {"field": "words", "type": "nominal"}},
+    }
     tests = "".join(f"code == {code} ? '{state}' : " for code, state in enumerate(STATES[:-1])) + f"'{STATES[-1]}'"
     return {
         "$schema": SCHEMA,
@@ -170,6 +219,7 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
         "width": "container",
         "height": 460,
         "layer": [
+            *([] if spots.empty else [surfaces]),
             {
                 "data": inline(points),
                 "transform": [
@@ -193,6 +243,6 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
                     "tooltip": lines,
                 },
             },
-            *([] if spots.empty else rings),
+            *([] if spots.empty else [names]),
         ],
     }
