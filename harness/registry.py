@@ -103,13 +103,13 @@ class Registry:
         self._admitted = None if allow is None else {normalise(name) for name in allow}
         self._blocked = {normalise(name) for name in block}
         found: list[Entry] = []
+        self._left_out: list[Entry] = []
         for kind in KINDS:
             for point in entry_points(group=group(kind)):
                 distribution = normalise(point.dist.name) if point.dist else "(unknown)"
                 version = point.dist.version if point.dist else ""
                 entry = Entry(kind, point.name, distribution, version, point)
-                if self.admits(distribution):
-                    found.append(entry)
+                (found if self.admits(distribution) else self._left_out).append(entry)
         self._entries = tuple(sorted(dict.fromkeys(found), key=lambda e: (KINDS.index(e.kind), e.name, e.distribution)))
         self._loaded: dict[Entry, type[Component] | ComponentError] = {}
 
@@ -151,8 +151,11 @@ class Registry:
             )
         if not matches:
             known = self.names(kind)
+            off = [entry.distribution for entry in self._left_out if (entry.kind, entry.name) == (kind, bare)]
             elsewhere = sorted({entry.kind for entry in self._entries if entry.name == bare and entry.kind != kind})
-            if elsewhere:
+            if off:
+                extra = f"The plugin {off[0]} has one, but is switched off."
+            elif elsewhere:
                 article = "an" if elsewhere[0] == "attack" else "a"
                 extra = f"{bare!r} is {article} {elsewhere[0]}. {did_you_mean(bare, known)}"
             elif distribution:

@@ -89,7 +89,7 @@ def complaints(suite: Suite, needed: Sequence[Stage] | None) -> list[str]:
                     with blaming(slot.entry):
                         slot.component.preflight()
                         if asked is None:
-                            slot.component.identity()
+                            _ = Configured(slot.component, slot.entry).identity
                 except InputError as error:
                     found[f"{path}: {error}"] = None
     return list(found)

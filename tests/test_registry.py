@@ -158,7 +158,10 @@ def test_switching_third_parties_off(
         monkeypatch.setenv("HARNESS_PLUGINS", variable)
     found = {entry.distribution for entry in Registry().entries()}
     assert found - BUILT_IN == there
-    assert "acme-one" not in {entry.distribution for entry in Registry(block=["Acme_One"]).entries()}
+    blocked = Registry(block=["Acme_One"])
+    assert "acme-one" not in {entry.distribution for entry in blocked.entries()}
+    with pytest.raises(ComponentError, match="The plugin acme-one has one, but is switched off"):
+        blocked.find("valuator", "one")
 
 
 def test_options_are_checked_all_at_once() -> None:

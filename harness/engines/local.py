@@ -108,7 +108,7 @@ class LocalEngine:
                 if not self._store.has(stage.kind, stage.id):  # nobody else has computed it while we waited
                     self._run(stage, info)
             self._done.add(stage.id)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failure = error if isinstance(error, StageError) else StageError(stage, error)
             self._failed[stage.id] = failure
             self.observers.call("stage_failed", stage=info, error=failure)

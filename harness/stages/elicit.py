@@ -85,7 +85,7 @@ class Elicit(Stage):
         )
         wanted = max(1, round(self.fraction * len(train)))
         victim = self.model.component.load(inputs["classifier"].path("classifier"))
-        search = _Hunt(victim, self.attack.component, train, wanted, self.threshold, self.attack_seed)
+        search = _Hunt(victim, self.attack, train, wanted, self.threshold, self.attack_seed)
         selector = self.selector.component
         with progress("unknown unknowns", total=wanted) as bar:
             if isinstance(selector, AdaptiveSelector):
@@ -114,9 +114,16 @@ class _Hunt:
     """Attacks examples and keeps the confident errors among the results."""
 
     def __init__(
-        self, victim: Classifier, attack: Attack, train: Sequence[Example], wanted: int, threshold: float, seed: int
+        self,
+        victim: Classifier,
+        attack: Configured[Attack],
+        train: Sequence[Example],
+        wanted: int,
+        threshold: float,
+        seed: int,
     ) -> None:
-        self.victim, self._attack, self.train = victim, attack, train
+        self.victim, self._attack, self.train = victim, attack.component, train
+        self._name = attack.entry.key
         self.wanted, self.threshold, self.seed = wanted, threshold, seed
         self.found: list[UnknownUnknown] = []
         self.attacked = self.succeeded = self.queries = 0
@@ -144,6 +151,8 @@ class _Hunt:
             if self.done():
                 break
         _close(results)
+        if not self.done() and len(hits) != len(indices):
+            raise HarnessError(f"The attack {self._name} returned {len(hits)} results for {len(indices)} examples.")
         return np.asarray(hits, dtype=bool)
 
     def _judge(self, index: int, result: AttackResult) -> UnknownUnknown | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.components.metric import Metric, Outcome, Score
+from harness.components.metric import Metric, Outcome, Score, Scores
 from harness.errors import HarnessError
 from harness.payload import read_examples, write_json
 from harness.progress import Bar, progress
@@ -82,7 +82,7 @@ class Evaluate(Stage):
         frames: dict[str, pd.DataFrame] = {}
         again: dict[str, list[str]] = {}
         for name, metric in self.metrics.items():
-            scores = metric.component.score(outcome)
+            scores = scored(metric, outcome)
             for key, score in scores.scalars.items():
                 if any(record["name"] == key for record in records):
                     raise HarnessError(f"Two metrics of the suite compute a figure called {key!r}; remove one of them.")
@@ -121,10 +121,27 @@ class Evaluate(Stage):
         self, sample: Outcome, again: Mapping[str, Sequence[str]], replicates: dict[str, list[float]], bar: Bar
     ) -> None:
         for name, keys in again.items():
-            scalars = self.metrics[name].component.score(sample).scalars
+            scalars = scored(self.metrics[name], sample).scalars
             for key in keys:
                 replicates[key].append(float(scalars[key].value) if key in scalars else float("nan"))
         bar.advance()
+
+
+def scored(metric: Configured[Metric], outcome: Outcome) -> Scores:
+    """A metric's scores, or an error that names the metric."""
+    name = metric.entry.key
+    try:
+        scores = metric.component.score(outcome)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise HarnessError(
+            f"The metric {name} failed: {type(error).__name__}: {error}",
+            hint="This is a fault in the metric; the log has the traceback.",
+        ) from error
+    if not isinstance(scores, Scores):
+        raise HarnessError(f"The metric {name} returned {type(scores).__name__}, not Scores.")
+    return scores
 
 
 def _score_record(score: Score) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import harness
-from harness.components import Valuator
+from harness.components import Attack, Metric, Valuator
 from harness.hooks import hookimpl
 
 FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
@@ -171,22 +171,57 @@ class Broken(Valuator):
                 stream.write("x" * 100_000)
         if self.how == "raise":
             raise RuntimeError("a fault in the plugin")
+        if self.how == "exit":
+            sys.exit("enough")
         return {"nan": np.full(problem.n_train, np.nan), "short": np.zeros(3), "zero": np.zeros(problem.n_train)}[
             self.how
         ]
 
 
+class BrokenMetric(Metric):
+    """Fails."""
+
+    api_version = 1
+
+    def score(self, outcome: Any) -> Any:
+        return {"accuracy": 1 / 0}
+
+
+class BrokenAttack(Attack):
+    """Loses every example but the first."""
+
+    api_version = 1
+
+    def attack(self, victim: Any, examples: Any, *, seed: int) -> Any:
+        return harness.component("attack", "none").attack(victim, examples[:1], seed=seed)
+
+
+class Nameless(Broken):
+    """Does not know what it is."""
+
+    def identity(self) -> dict[str, Any]:
+        return {"how": object()}
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the class above installable under the name ``broken``."""
+    """Makes the classes above installable under the name ``broken``, the last as ``nameless``."""
     from importlib.metadata import EntryPoint
 
     from harness import registry as module
 
     installed = module.Registry()
-    entry = module.Entry("valuator", "broken", "acme", "1.0", EntryPoint("broken", "acme:Broken", "harness.valuators"))
-    installed._entries = (*installed._entries, entry)
-    installed._loaded[entry] = Broken
+    classes = {
+        ("valuator", "broken"): Broken,
+        ("metric", "broken"): BrokenMetric,
+        ("attack", "broken"): BrokenAttack,
+        ("valuator", "nameless"): Nameless,
+    }
+    for (kind, name), cls in classes.items():
+        point = EntryPoint(name, f"acme:{cls.__name__}", f"harness.{kind}s")
+        entry = module.Entry(kind, name, "acme", "1.0", point)
+        installed._entries = (*installed._entries, entry)
+        installed._loaded[entry] = cls
     monkeypatch.setattr(module, "_default", installed)
 
 
@@ -215,6 +250,35 @@ def test_a_failing_stage_leaves_out_its_arms_only(
     assert error is not None
     assert error.exit_code == code
     assert "wldv" in str(error) or "value reviews · dvrl" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "arm", "message"),
+    [
+        ("{use: dvrl, iterations: 20}", "{use: broken, how: exit}", "wldv", "value reviews · dvrl · seed 0: SystemExit: eno"),
+        ("ece]", "broken]", "only", "The metric acme/broken failed: ZeroDivisionError"),
+        (
+            "attack: deepwordbug",
+            "attack: broken\ntest_attack: none",
+            "ibs",
+            "elicit reviews · ibs · seed 0: The attack acme/broken returned 1 results for 80",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("broken")
+def test_a_fault_names_the_component(run_tiny: Callable[..., Any], old: str, new: str, arm: str, message: str) -> None:
+    run = run_tiny((old, new), arms=(arm,))
+    assert not run.records
+    assert message in str(run.failures[0])
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_component_that_cannot_be_identified_is_refused_before_any_work(
+    run_tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    with pytest.raises(harness.errors.InputError, match=r"valuators\.dvrl: .*acme/nameless.*not JSON serializable"):
+        run_tiny(("{use: dvrl, iterations: 20}", "nameless"), arms=("wldv",))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_failing_observer_is_reported_once_and_harms_nothing(run_tiny: Callable[..., Any]) -> None:
