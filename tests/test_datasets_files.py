@@ -267,7 +267,7 @@ def test_empty_rows_may_be_dropped(folder):
         ((0, 1, -1), {"labels": ["no", "yes"]}, r"the label '-1' .* not one of 'no', 'yes' .* 3 bad labels, in rows 3, 6, 9 "),
         (("yes", "yess", "no"), {"labels": ["no", "yes"]}, r"the label 'yess' .* rows 2, 5, 8 .*Did you mean 'yes'\?"),
         (("a", "b", ""), {}, "the label '' in column"),
-        ((0, 1, 7), {}, r"column 'label' of .*train\.csv has the labels 0, 1, 7; .*without gaps\.\nName the classes in `labels`"),
+        ((0, 1, 7), {}, r"column 'label' of .*train\.csv has the labels 0, 1, 7; .*without gaps\.\nName the classes"),
         ((1, 2), {}, "has the labels 1, 2; class indices run from 0"),
         ((0, 1, 0.5), {}, "has the labels 0, 0.5, 1; class indices"),
         ((0, 1) * 4 + (0, -1), {}, r"the label '-1' .* 1 bad label, in row 10 "),
