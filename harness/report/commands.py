@@ -188,7 +188,7 @@ def _put(text: str, output: Path | None) -> None:
     if output is None:
         typer.echo(text, nl=False)
         return
-    with explained(output):
+    with explained(output, elsewhere="Choose another place with --output."):
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
     typer.echo(f"Wrote {output}.", err=True)

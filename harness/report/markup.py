@@ -88,7 +88,8 @@ def latex(leaderboard: Leaderboard, keys: Iterable[str] = ()) -> str:
                 seen_measured = False
             seen_measured = seen_measured or not reported
             lines.append(f"    {' & '.join(texts)} \\\\")
-        caption = escape_latex(f"{title(board)}. {' '.join(captions(board))}")
+        sentences = [line if line.endswith(".") else f"{line}." for line in (title(board), *captions(board))]
+        caption = escape_latex(" ".join(sentences))
         lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"

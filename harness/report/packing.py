@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.errors import InputError
 from harness.record_writer import write_record
 from harness.records import RecordFolder, find_records
+from harness.store import explained
 
 FIGURES = ("predictions", "validation", "per_example", "replicates", "map")
 """Files of a record that never quote the data set."""
@@ -38,6 +39,8 @@ def pack(paths: Iterable[Path], output: Path, *, texts: bool = True) -> list[Rec
             raise InputError(
                 f"{known.folder} and {record.folder} are both arm {header.arm!r} under seed {header.seed}."
             )
+    with explained(output, elsewhere="Choose another place with --output."):
+        output.mkdir(parents=True, exist_ok=True)
     copies = []
     for place, record in places.items():
         if problems := record.verify():

@@ -32,6 +32,8 @@ SWITCHES = (
     "--disable-sync",
     "--no-first-run",
 )
+PATIENCE = 120_000
+"""Milliseconds that anything may take: other tests run beside these, and Playwright's own 30 seconds are not always enough."""
 HOSTILE = "<script>window.hacked = true</script><img src=x onerror='window.hacked = true'> great film"
 
 
@@ -88,6 +90,7 @@ def open_tab(browser: Any, path: Path) -> Iterator[Callable[..., Tab]]:
     ) -> Tab:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         context.add_init_script(f"Object.assign(localStorage, {stored})")
         tab = Tab(context.new_page())
         tab.page.on("console", lambda m: tab.complaints.append(m.text) if m.type in {"error", "warning"} else None)
@@ -208,7 +211,7 @@ def test_markup_in_the_data_stays_text(open_tab: Callable[..., Tab]) -> None:
     marks = page.locator(f"#{key}-map .chart svg path[aria-label], #{key}-map .chart .mark-symbol path")
     shown = False
     for i in range(marks.count()):
-        marks.nth(i).hover(force=True, timeout=2000)
+        marks.nth(i).hover(force=True)
         if page.locator("#vg-tooltip-element.visible", has_text="great film").count():
             shown = True
             break

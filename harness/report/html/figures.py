@@ -19,6 +19,8 @@ Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 """The format's identifier; nothing is fetched from it."""
 SHOWN = "indexof(arms, datum.arm) >= 0"
+FLUSH = {"labelFlush": True}
+"""Of an axis: its outer labels stay inside, so that those of panels side by side do not touch."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ def reliability(board: Board) -> Figure:
     errors = curves.calibration_errors(frame)
     start = choices[-1]
     floor = float(frame["left"].min())
-    across, up = {"scale": {"domain": [floor, 1], "nice": False}}, {"scale": {"domain": [0, 1]}}
+    across, up = {"scale": {"domain": [floor, 1], "nice": False}, "axis": FLUSH}, {"scale": {"domain": [0, 1]}}
     spec = small_multiples(
         board,
         105,
@@ -288,7 +290,7 @@ def wrong_confidence(board: Board) -> Figure | None:
                 {
                     "mark": {"type": "rect", "opacity": 0.85},
                     "encoding": {
-                        "x": percent("left", "Confidence", scale={"domain": [start, 1], "nice": False}),
+                        "x": percent("left", "Confidence", scale={"domain": [start, 1], "nice": False}, axis=FLUSH),
                         "x2": {"field": "right"},
                         "y": quantitative("count", "Wrong predictions"),
                         "y2": {"datum": 0},

@@ -180,18 +180,20 @@ def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: st
 def facts(boards: Sequence[Board], leaderboard: Leaderboard) -> list[tuple[str, str]]:
     """The figures at the top of the page."""
     if not boards:
-        return [("boards", str(len(leaderboard.boards)))]
-    arms = {arm for board in boards for arm in board.arms}
-    seeds = {seed for board in boards for seed in board.seeds}
-    tests = sum(board.header.data.test for board in boards)
+        return [_counted(len(leaderboard.boards), "board")]
     return [
-        ("data sets", str(len(boards))),
-        ("arms", str(len(arms))),
-        ("seeds", str(len(seeds))),
-        ("records", str(sum(len(board.records) for board in boards))),
-        ("test examples", f"{tests:,}"),
+        _counted(len(boards), "data set"),
+        _counted(len({arm for board in boards for arm in board.arms}), "arm"),
+        _counted(len({seed for board in boards for seed in board.seeds}), "seed"),
+        _counted(sum(len(board.records) for board in boards), "record"),
+        _counted(sum(board.header.data.test for board in boards), "test example"),
         ("primary threshold τ", f"{boards[0].thresholds[0]:g}"),
     ]
+
+
+def _counted(count: int, noun: str) -> tuple[str, str]:
+    number, _, name = plural(count, noun).partition(" ")
+    return name, number
 
 
 def sample_note(data: Sequence[dict[str, Any]]) -> str:
