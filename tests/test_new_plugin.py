@@ -15,6 +15,19 @@ from harness.new_plugin import new_plugin
 
 ROOT = Path(__file__).parent.parent
 
+SUITE = """
+name: mine
+models: {m: my-model}
+datasets: {d: my-dataset}
+valuators: {v: my-valuator}
+selectors: {s: my-selector}
+attack: my-attack
+generators: {g: my-generator}
+arms: {only: {}, both: {select: s, generate: g, weights: v}}
+metrics: [my-metric, uu]
+"""
+"""A suite of nothing but new plugins (and the metric that ranks)."""
+
 
 def install(folder: Path, target: Path) -> None:
     """Install a package into a folder of its own, as pip would, without a network."""
@@ -44,6 +57,11 @@ def test_every_kind_passes_its_contract(tmp_path: Path) -> None:
     listed = python(target, "-m", "harness", "plugins", "my-valuator")
     assert "harness-my-valuator 0.1.0" in listed.stdout
     assert "power" in listed.stdout
+    suite = tmp_path / "mine.yaml"
+    suite.write_text(SUITE, encoding="utf-8")
+    done = python(target, "-m", "harness", "run", suite, "--output", tmp_path / "runs", "--store", tmp_path / "store")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "runs" / "mine" / "records" / "d" / "both" / "seed-0" / "record.json").exists()
 
 
 def test_the_example_package(tmp_path: Path) -> None:
@@ -66,6 +84,7 @@ def test_the_example_package(tmp_path: Path) -> None:
         ("valuater", "x", "Did you mean 'valuator'"),
         ("valuator", "My Method", "lower-case words joined by hyphens"),
         ("valuator", "class", "cannot be a component's name"),
+        ("valuator", "dvrl", "bliss-harness-valuators provides a valuator 'dvrl' already"),
     ],
 )
 def test_names_that_cannot_be_used(tmp_path: Path, kind: str, name: str, message: str) -> None:

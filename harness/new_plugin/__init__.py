@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.components.base import API_VERSION, KINDS
 from harness.errors import InputError, did_you_mean
+from harness.registry import registry
 
 TEMPLATES = {
     "pyproject.toml.j2": "pyproject.toml",
@@ -29,7 +30,7 @@ def new_plugin(kind: str, name: str, parent: Path) -> Path:
         The package's folder.
 
     Raises:
-        InputError: Unknown kind, a name that cannot be used, or a folder that is there already.
+        InputError: Unknown kind, a name that cannot be used or is taken, or a folder that is there already.
     """
     import jinja2
 
@@ -39,6 +40,8 @@ def new_plugin(kind: str, name: str, parent: Path) -> Path:
         raise InputError(
             f"{name!r} cannot be a component's name: lower-case words joined by hyphens, such as 'my-method'."
         )
+    if taken := [entry.distribution for entry in registry().entries(kind) if entry.name == name]:
+        raise InputError(f"{taken[0]} provides a {kind} {name!r} already; two of one name are ambiguous in suites.")
     folder = parent / f"harness-{name}"
     if folder.exists():
         raise InputError(f"{folder} is there already.", hint="Choose another name, or another place with --folder.")
