@@ -87,9 +87,10 @@ def _distances(outcome: Outcome) -> dict[str, Score]:
             judge = LogisticRegression(max_iter=1000).fit(train, train_labels)
             probe = _mean(judge.predict(points) == labels)
         near, base = unit(points), unit(train)
-        to_train = _mean(1 - np.asarray([float((base @ point).max()) for point in near]))
+        nearest = np.asarray([float((base @ point).max()) for point in near])
+        to_train = _mean(np.maximum(0, 1 - nearest))  # rounding can make the cosine of a copy exceed 1
         own = base[[outcome.uus[s.uu].index for s in synthetic]]
-        to_uu = _mean(1 - (near * own).sum(axis=1))
+        to_uu = _mean(np.maximum(0, 1 - (near * own).sum(axis=1)))
     if synthetic:
         edits = _mean(
             np.asarray(

@@ -169,6 +169,32 @@ def test_the_estimate_is_an_upper_bound_of_what_is_used(uus, make_task):
     assert 0 < used.cost <= bound.cost
 
 
+@pytest.mark.parametrize("port", ["taken", "70000"])
+def test_a_local_server_whose_port_cannot_be_used_says_so(port, monkeypatch, capsys):
+    from harness_generators.testing.__main__ import main
+
+    with ChatServer() as server:
+        number = port if port != "taken" else server.origin.rpartition(":")[2]
+        monkeypatch.setattr("sys.argv", ["testing", "--port", number])
+        with pytest.raises(SystemExit) as caught:
+            main()
+    assert caught.value.code == 2
+    assert f"port {number} cannot be used" in capsys.readouterr().err
+
+
+def test_the_estimate_ends_at_the_budgets(make_task):
+    def estimate(**options):
+        generator = make("http://127.0.0.1:9/v1", price_prompt=1.0, price_completion=2.0, **options)
+        return generator.estimate(100, make_task().task, per_uu=2, mean_characters=80)
+
+    free = estimate()
+    few = estimate(max_requests=free.requests // 10)
+    assert few.requests == free.requests // 10
+    assert few.cost == pytest.approx(free.cost / 10, rel=0.01)
+    assert estimate(max_total_tokens=500).prompt_tokens == 500
+    assert estimate(max_cost=0.01).cost == 0.01
+
+
 def test_texts_that_look_like_templates_are_data(uus, make_task):
     odd = replace(uus[0], perturbed="{{ 7 * 7 }} {% raise %}")
     with ChatServer() as server:

@@ -74,6 +74,20 @@ def test_distances_and_variety(scored):
     assert value["synthetic_distinct@2"] == pytest.approx(5 / 6)
 
 
+def test_copies_are_at_no_distance():
+    points = np.random.default_rng(0).normal(size=(10, 384)).astype(np.float32)
+    for i in range(10):  # one of them rounds to a cosine above 1
+        copy = [SyntheticExample(TRAIN[i], 0, "exploit")]
+        found = score(
+            uus=[UnknownUnknown(TRAIN[i], "x", UUS[0].original_probs, UUS[0].perturbed_probs, i)],
+            synthetic=copy,
+            train_embeddings=points,
+            synthetic_embeddings=points[i : i + 1],
+        ).scalars
+        for name in ("synthetic_distance/uu", "synthetic_distance/train"):
+            assert 0 <= found[name].value < 1e-6
+
+
 def test_values_and_tables(scored):
     assert scored.scalars["synthetic_value_rank"].value == pytest.approx((2 * 10 + 0.5 * 10) / 40)
     rejected = scored.tables["synthetic_rejected"]

@@ -27,9 +27,13 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="file for one line of JSON per request")
     given = parser.parse_args()
     faults = Faults(rate=given.fault_rate, kinds=given.faults, seed=given.seed)
-    with ChatServer(
-        faults, latency=given.latency, key=given.key, models=[given.model], port=given.port, log=given.log
-    ) as server:
+    try:
+        server = ChatServer(
+            faults, latency=given.latency, key=given.key, models=[given.model], port=given.port, log=given.log
+        )
+    except (OSError, OverflowError) as error:
+        parser.error(f"port {given.port} cannot be used: {getattr(error, 'strerror', None) or error}")
+    with server:
         print(f"Serving {given.model} at {server.base_url}; stop with Ctrl-C.", flush=True)
         try:
             threading.Event().wait()
