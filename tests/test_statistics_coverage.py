@@ -84,25 +84,29 @@ def test_rates_over_three_seeds(spread: float) -> None:
 
 
 @pytest.mark.slow
-def test_two_seeds_are_the_weak_spot() -> None:
-    assert 0.88 <= rates_over_seeds(2, 1.0) <= 0.975
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.0], ids=["equal seeds", "seeds differ", "seeds differ much"])
+def test_rates_over_two_seeds_promise_rather_too_little(spread: float) -> None:
+    """Whether two seeds differ cannot be told, so the interval is made for two that do."""
+    assert 0.93 <= rates_over_seeds(2, spread) <= 0.995
 
 
 @pytest.mark.slow
-def test_differences_over_three_seeds_with_differing_test_sets() -> None:
-    """Every seed draws other test examples, some of them in common."""
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("spread", [0.05, 0.2])
+def test_differences_over_seeds_with_differing_test_sets(seeds: int, spread: float) -> None:
+    """Every seed draws other test examples, some of them in common; ``spread`` is that of the true gain over seeds."""
 
     def trial(rng: np.random.Generator) -> bool:
         pool = rng.normal(size=400)
         samples_a, samples_b = [], []
-        for _ in range(3):
+        for _ in range(seeds):
             rows = rng.choice(400, 200, replace=False)
-            gain = 0.2 + 0.05 * rng.normal()
+            gain = 0.2 + spread * rng.normal()
             samples_a.append(Sample(pool[rows] + gain + 0.5 * rng.normal(size=200), rows))
             samples_b.append(Sample(pool[rows] + 0.5 * rng.normal(size=200), rows))
         drawn = replicate([*samples_a, *samples_b], 400, count=RESAMPLES, seed=int(rng.integers(2**31)))
         found = contrast(
-            [s.value for s in samples_a], [s.value for s in samples_b], drawn[:, :3], drawn[:, 3:], 400
+            [s.value for s in samples_a], [s.value for s in samples_b], drawn[:, :seeds], drawn[:, seeds:], 400
         ).estimate.interval()
         return found.low <= 0.2 <= found.high
 
