@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,20 @@ def encoder(name: str) -> Encoder | None:
     return _universal() if name == "use" else _averaged(name)
 
 
+def check(name: str) -> None:
+    """Raise :class:`~harness.errors.InputError` if that encoder cannot be had; load nothing."""
+    if name == "use":
+        if importlib.util.find_spec("tensorflow_hub") is None:
+            raise InputError(
+                "The encoder 'use' needs tensorflow-hub.",
+                hint=f"pip install tensorflow tensorflow-hub, or set `encoder: {EMBEDDED}`.",
+            )
+    elif name != "none":
+        from harness import component
+
+        component("model", "transformers", checkpoint=name).preflight()
+
+
 def _averaged(name: str) -> Encoder:
     from harness import component
 
@@ -51,14 +66,10 @@ def _averaged(name: str) -> Encoder:
 
 
 def _universal() -> Encoder:
+    check("use")
     try:
         import tensorflow_hub  # type: ignore[import-not-found,unused-ignore]
-    except ImportError as error:
-        raise InputError(
-            "The encoder 'use' needs tensorflow-hub.",
-            hint=f"pip install tensorflow tensorflow-hub, or set `encoder: {EMBEDDED}`.",
-        ) from error
-    try:
+
         model = tensorflow_hub.load(UNIVERSAL_URL)
     except Exception as error:  # the library raises of many kinds
         raise InputError(

@@ -132,8 +132,7 @@ def check(options: TextFooler) -> None:
             f"There is no file of word vectors {options.vectors!r}.",
             hint="Give a path, or one of: embedded, counter-fitted.",
         )
-    if options.encoder == "use" and importlib.util.find_spec("tensorflow_hub") is None:
-        raise InputError("The encoder 'use' needs tensorflow-hub.", hint="pip install tensorflow tensorflow-hub")
+    sentences.check(options.encoder)
 
 
 def digest(options: TextFooler) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.components import Attack, AttackResult, Classifier, Example
-from harness.errors import ComponentError, InputError, did_you_mean
+from harness.errors import InputError, did_you_mean
 
 INSTALL = "pip install 'bliss-harness-attacks[textattack]'"
 
@@ -51,23 +51,29 @@ class TextAttackRecipe(Attack):
     in_flight: int = Field(default=16, ge=1)
     """Most examples under attack at a time. Does not change results."""
 
+    @field_validator("recipe")
+    @classmethod
+    def _known(cls, recipe: str) -> str:
+        known = _recipes()
+        if known and recipe not in known:
+            raise ValueError(f"TextAttack has no recipe {recipe!r}. {did_you_mean(recipe, known)}")
+        return recipe
+
     def preflight(self) -> None:
-        """Check that the library is there and knows the recipe, without importing it.
+        """Check that the library is there, without importing it.
 
         Raises:
             harness.errors.InputError: The extra ``textattack`` is not installed.
-            harness.errors.ComponentError: There is no such recipe.
         """
-        known = _recipes()
-        if self.recipe not in known:
-            raise ComponentError(f"TextAttack has no recipe {self.recipe!r}. {did_you_mean(self.recipe, known)}")
+        if not _recipes() or importlib.util.find_spec("greenlet") is None:
+            raise InputError("The attack 'textattack' needs the TextAttack library.", hint=f"Install it: {INSTALL}")
 
     def attack(self, victim: Classifier, examples: Sequence[Example], *, seed: int) -> Iterator[AttackResult]:
         """See :meth:`harness.components.Attack.attack`.
 
         Raises:
             harness.errors.InputError: The library, or data that the recipe needs, is missing.
-            harness.errors.ComponentError: There is no such recipe, or it cannot be built with these options.
+            harness.errors.ComponentError: The recipe cannot be built with these options.
         """
         from harness_attacks.recipes import Recipe
         from harness_attacks.runner import run
@@ -78,10 +84,10 @@ class TextAttackRecipe(Attack):
 
 
 def _recipes() -> list[str]:
-    """Names of the recipes, read from the library's source."""
+    """Names of the recipes, read from the library's source; none where it is not installed."""
     spec = importlib.util.find_spec("textattack")
     if spec is None or spec.origin is None:
-        raise InputError("The attack 'textattack' needs the TextAttack library.", hint=f"Install it: {INSTALL}")
+        return []
     return [
         node.name
         for file in sorted((Path(spec.origin).parent / "attack_recipes").glob("*.py"))

@@ -129,6 +129,18 @@ class AttackValidity(Metric):
     antonyms: Literal["wordnet", "polarity"] = "polarity"
     """How opposites are found: by WordNet (extra ``textfooler``) and lists of praise and blame, or by the lists alone."""
 
+    def preflight(self) -> None:
+        """Check that encoder and WordNet are there, as far as the options need them.
+
+        Raises:
+            harness.errors.InputError: One of them is missing; the message says how to get it.
+        """
+        from harness_attacks import sentences, wordnet
+
+        sentences.check(self.encoder)
+        if self.antonyms == "wordnet":
+            wordnet.find()
+
     def score(self, outcome: Outcome) -> Scores:
         """``validity/perturbed`` and its three parts, over a sample of the successful attacks."""
         import numpy as np
