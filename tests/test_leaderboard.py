@@ -211,6 +211,17 @@ def test_missing_seeds_and_baseline_are_said(records) -> None:
     assert alone.row("bliss").rank == 1
 
 
+def test_a_run_of_one_arm_says_nothing_about_the_baseline(records, tmp_path: Path) -> None:
+    (base, *_), (arm, *_) = of(records, "mrpc", "only"), of(records, "mrpc", "bliss")
+    again = altered(arm, tmp_path, baseline="")
+    board = build([again, base], baselines=()).boards[0]
+    assert board.baseline == "only"
+    assert board.row("bliss").differences
+    alone = build([again], baselines=())
+    assert "A baseline is not among the records: no differences." in alone.boards[0].notes
+    assert "paired difference" not in alone.to_markdown()
+
+
 def test_repeated_texts_are_one_cluster(records, tmp_path: Path) -> None:
     base = of(records, "films", "only")[0]
     merged = base.frame("predictions").assign(cluster=[f"text {i // 4}" for i in range(200)])

@@ -120,7 +120,6 @@ class Group:
         self._check()
 
     def _check(self) -> None:
-        first = self.header
         for arm, seeds in self.cells.items():
             one = next(iter(seeds.values()))
             for cell in seeds.values():
@@ -129,10 +128,10 @@ class Group:
                         f"{one.record.folder} and {cell.record.folder} mean different things by arm {arm!r}.",
                         hint="Name the arms differently in their suites.",
                     )
-                if cell.header.baseline != first.baseline:
+                if cell.header.baseline not in {self.baseline, ""}:
                     raise InputError(
                         f"{cell.record.folder}: compares with arm {cell.header.baseline!r}, other records of its board with "
-                        f"{first.baseline!r}.",
+                        f"{self.baseline!r}.",
                     )
         for seed in self.seeds:
             there = [seeds[seed] for seeds in self.cells.values() if seed in seeds]
@@ -150,9 +149,15 @@ class Group:
         return next(iter(next(iter(self.cells.values())).values())).header
 
     @property
+    def baseline(self) -> str:
+        """The arm that the records compare with; empty where none of them says so (a run of some arms says nothing)."""
+        named = (cell.header.baseline for seeds in self.cells.values() for cell in seeds.values())
+        return next(filter(None, named), "")
+
+    @property
     def arms(self) -> list[str]:
         """The arms by name, the baseline first."""
-        return sorted(self.cells, key=lambda arm: (arm != self.header.baseline, arm))
+        return sorted(self.cells, key=lambda arm: (arm != self.baseline, arm))
 
     @property
     def seeds(self) -> list[int]:

@@ -79,7 +79,7 @@ def check(paths: Iterable[Path], *, suite: Path | None = None) -> Report:
     for group in _groups(records, report):
         for arm in group.arms:
             for seed, cell in sorted(group.cells[arm].items()):
-                baseline = group.cells.get(group.header.baseline, {}).get(seed)
+                baseline = group.cells.get(group.baseline, {}).get(seed)
                 _scores(cell.record, None if baseline is None or baseline is cell else baseline.record, report)
     report.notes = list(dict.fromkeys(report.notes))
     return report

@@ -254,7 +254,8 @@ def captions(board: Board) -> list[str]:
     if board.primary and measured:
         lines.append(
             f"Ranked by {board.primary}, fewer is better; arms that share a rank cannot be told apart."
-            + f" \N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm." * (len(measured) > 1)
+            + f" \N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm."
+            * any(row.differences for row in measured)
         )
         if board.detectable is not None:
             lines.append(

@@ -138,7 +138,7 @@ def board(group: Group) -> Board:
     panel = Panel(group)
     infos = {name: score_info(group, name) for name in group.scores}
     primary = primary_score(header)
-    baseline = header.baseline if header.baseline in group.cells else None
+    baseline = group.baseline if group.baseline in group.cells else None
 
     contrasts: dict[tuple[str, str], Contrast] = {}
     if baseline is not None:
@@ -178,7 +178,7 @@ def board(group: Group) -> Board:
         suite=header.suite,
         board=header.board,
         dataset=header.dataset,
-        baseline=header.baseline,
+        baseline=group.baseline,
         thresholds=header.thresholds,
         labels=header.data.labels,
         train=header.data.train,
@@ -243,7 +243,8 @@ def _primary_value(row: Row, primary: str | None) -> float:
 def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]:
     notes = []
     if baseline is None:
-        notes.append(f"The baseline arm {group.header.baseline!r} is not among the records: no differences.")
+        named = f"The baseline arm {group.baseline!r}" if group.baseline else "A baseline"
+        notes.append(f"{named} is not among the records: no differences.")
     if primary is None:
         notes.append("The records count no unknown unknowns (metric uu): no ranks.")
     lacking = {arm: sorted(set(group.seeds) - set(group.cells[arm])) for arm in group.arms}

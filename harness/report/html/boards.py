@@ -107,7 +107,7 @@ class Board:
     @cached_property
     def baseline(self) -> str:
         """The arm that others are compared with: the suite's baseline where it was run."""
-        wanted = next(iter(self.records.values())).header.baseline
+        wanted = next((found.header.baseline for found in self.records.values() if found.header.baseline), "")
         names = [arm for arm, _ in self.records]
         return wanted if wanted in names else names[0]
 
