@@ -12,11 +12,11 @@ KNN-Shapley is the only other method.
 Seconds are CPU seconds of one thread, without imports: other work on the machine changes them little. Peak memory is what a
 method adds to its process for ours, and the whole worker process, packages included, for the peers.
 
-A peer's method first does a small part of its work. If all of it would take longer than --cap seconds, the time is
-extrapolated from that part (marked), and no quality is stated. Above 1,000 points even one permutation of Data Shapley, and
-leave-one-out, takes the peers too long: both the number of their fits and the size of each grow with the points, so they get
-1,000 of the points and the time is multiplied by (N / 1000)^2. Ours always do all of theirs. `reference` is the Spearman
-correlation with a long run of ours on the same game (accuracy). Results of a size replace those of an earlier run in
+A peer's method first does a small part of its work, then twice as much. If all of it would take longer than --cap seconds,
+the time is extrapolated from the two (marked), and no quality is stated. Above 1,000 points even one permutation of Data
+Shapley, and leave-one-out, takes the peers too long: both the number of their fits and the size of each grow with the points,
+so they get 1,000 of the points and the time is multiplied by (N / 1000)^2. Ours always do all of theirs. `reference` is the
+Spearman correlation with a long run of ours on the same game (accuracy). Results of a size replace those of an earlier run in
 benchmarks/results/valuators.json; valuators.md is made of them.
 """
 
@@ -208,7 +208,7 @@ def jobs(n: int, options: argparse.Namespace) -> list[Job]:
         Job("knn-shapley", "ours", "neighbours", 10, 10, lambda p, k: ours(p, "knn-shapley", k=k)),
         Job("data-oob", "ours", "models", 1000, 1000, lambda p, k: ours(p, "data-oob", models=k)),
         Job("banzhaf", "ours", "subsets", 1000, 1000, lambda p, k: ours(p, "banzhaf", samples=k)),
-        Job("loo", "ours", "passes", 1, 1, lambda p, _: ours(p, "loo")),
+        Job("loo", "ours", "pass", 1, 1, lambda p, _: ours(p, "loo")),
     ]
     if odv:
         found += [
@@ -217,7 +217,7 @@ def jobs(n: int, options: argparse.Namespace) -> list[Job]:
                 "opendataval",
                 "iterations",
                 2000,
-                20,
+                100,
                 lambda p, k: opendataval(p, odv, "DVRL", rl_epochs=k, rl_batch_size=256),
             ),
             Job(
@@ -253,7 +253,7 @@ def jobs(n: int, options: argparse.Namespace) -> list[Job]:
                 20,
                 lambda p, k: opendataval(p, odv, "DataBanzhaf", num_models=k),
             ),
-            Job("loo", "opendataval", "passes", 1, 1, lambda p, _: opendataval(p, odv, "LeaveOneOut"), quadratic=True),
+            Job("loo", "opendataval", "pass", 1, 1, lambda p, _: opendataval(p, odv, "LeaveOneOut"), quadratic=True),
         ]
     if dvl:
         found += [
@@ -297,13 +297,16 @@ def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             row["extrapolated_from"] = f"{job.part} {job.unit} of {FEW} points"
             yield {**row, "peak_mb": round(peak), "auroc": None}
             continue
-        values, spent, peak = job.run(given, job.part)
-        projected, whole = spent * job.full / job.part, job.part == job.full
+        values, projected, peak = job.run(given, job.part)
+        whole = job.part == job.full
+        if not whole:  # what is spent once, however much work there is, must not be multiplied
+            _, twice, _ = job.run(given, 2 * job.part)
+            projected += max(0.0, twice - projected) * (job.full / job.part - 1)
         if not whole and projected <= options.cap:
             values, projected, peak = job.run(given, job.full)
             whole = True
         row["seconds"] = round(projected, 3)
-        row["extrapolated_from"] = None if whole else f"{job.part} {job.unit}"
+        row["extrapolated_from"] = None if whole else f"{job.part} and {2 * job.part} {job.unit}"
         row |= {"peak_mb": round(peak), "auroc": round(noisy_label_auroc(values, noisy), 3) if whole else None}
         if reference is not None and job.method == "data-shapley":
             row["reference"] = round(float(agreement({"a": reference, "b": values}).to_numpy()[0, 1]), 3)
