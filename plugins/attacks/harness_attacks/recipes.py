@@ -9,12 +9,17 @@ while it runs.
 from __future__ import annotations
 
 import copy
+import importlib.util
 import logging
 import random
 import re
+import traceback
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +30,7 @@ from harness.components import AttackStatus, Classifier
 from harness.errors import ComponentError, HarnessError, InputError
 
 if TYPE_CHECKING:
+    from harness.types import Texts
     from harness_attacks.textattack import TextAttackRecipe
     from harness_attacks.trial import Steps, Trial
 
@@ -74,7 +80,7 @@ class Recipe:
                     warnings.simplefilter("ignore")
                     said = searching.switch(answer)
             except Exception as error:
-                raise _explain(error, f"The recipe {self._options.recipe} failed") from error
+                raise _explain(error, f"The recipe {self._options.recipe} failed", texts) from error
             finally:
                 mine = _Generators.current()
                 host.use()
@@ -181,8 +187,34 @@ def _wrap(textattack: Any, victim: Classifier) -> Any:
     return Wrapper()
 
 
-def _explain(error: Exception, what: str) -> HarnessError:
-    """An error of the library as a message for the user."""
+_DOWNLOADS = {
+    "from_pretrained": (
+        "pretrained_model_name_or_path",
+        "the model {!r} of the Hugging Face hub",
+        "hf download {}",
+    ),
+    "download_from_s3": (
+        "folder_name",
+        "TextAttack's data {!r}",
+        "python -c \"from textattack.shared.utils import download_from_s3; download_from_s3('{}')\"",
+    ),
+    "flair_tag": (
+        "tag_type",
+        "flair's tagger {!r}",
+        "python -c \"from flair.models import SequenceTagger; SequenceTagger.load('{}')\"",
+    ),
+}
+"""The functions through which recipes download: which of their variables names what, what that is, what fetches it."""
+
+_REPOSITORY = "https://raw.githubusercontent.com/QData/TextAttack/master/textattack"
+"""Where the files are that TextAttack 0.3.11 was published without (``TextBuggerLi2018`` needs one of them)."""
+
+_PACKAGES = {"tensorflow_hub": "tensorflow tensorflow-hub"}
+"""What to install for a module that is not called like its package."""
+
+
+def _explain(error: Exception, what: str, texts: Texts = "") -> HarnessError:
+    """An error of the library as a message for the user: what failed, on which text."""
     if isinstance(error, HarnessError):
         return error
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
@@ -192,8 +224,22 @@ def _explain(error: Exception, what: str) -> HarnessError:
             f"{what}: NLTK's data {match[1]!r} is missing.",
             hint=f"Download it: python -m nltk.downloader {match[1]} (or set NLTK_DATA to a folder that has it).",
         )
-    if isinstance(error, ImportError) and error.name:
-        return InputError(f"{what}: the package {error.name!r} is missing.", hint=f"pip install {error.name}")
+    for link in _chain(error):
+        if isinstance(link, ImportError) and link.name:
+            packages = _PACKAGES.get(link.name, link.name)
+            return InputError(f"{what}: the package {link.name!r} is missing.", hint=f"pip install {packages}")
+    if isinstance(error, FileNotFoundError) and (file := _own_file(error)):
+        return InputError(
+            f"{what}: the package of TextAttack lacks its file {file.name!r}.",
+            hint=f"Fetch it: curl -fLo {file} {_REPOSITORY}/{file.parent.name}/{file.name}",
+        )
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        variable, data, command = _DOWNLOADS.get(frame.f_code.co_name, ("", "", ""))
+        if isinstance(name := frame.f_locals.get(variable), str):
+            return InputError(
+                f"{what}: {data.format(name)} is missing, and cannot be downloaded: {type(error).__name__}.",
+                hint=f"Fetch it while online: {command.format(name)}",
+            )
     if isinstance(error, OSError):
         return InputError(
             f"{what}: {first}",
@@ -201,4 +247,21 @@ def _explain(error: Exception, what: str) -> HarnessError:
         )
     if isinstance(error, TypeError) and "build()" in text:
         return ComponentError(f"{what}: {first}")
-    return HarnessError(f"{what}: {type(error).__name__}: {first}")
+    where = f" on {shorten(str(texts), 60)!r}" if texts else ""
+    return HarnessError(f"{what}{where}: {type(error).__name__}: {first}")
+
+
+def _own_file(error: FileNotFoundError) -> Path | None:
+    """The missing file, if it is one that should be in the library's folder."""
+    spec = importlib.util.find_spec("textattack")
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(str(error.filename))
+    return file if file.is_relative_to(Path(spec.origin).parent) else None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__

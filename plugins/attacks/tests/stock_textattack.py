@@ -1,4 +1,4 @@
-"""Worker: attack examples with TextAttack itself, each as a lone run under its own seed.
+"""Worker: attack examples with TextAttack's own ``Attacker``, each as a lone run under its own seed.
 
 Reads one JSON object from the standard input and writes one to the standard output. Run in a process of its own, because
 importing TextAttack takes long, warns a lot and reads environment variables.
@@ -6,10 +6,12 @@ importing TextAttack takes long, warns a lot and reads environment variables.
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import random
 import sys
-from collections import OrderedDict
+from functools import cache
 from typing import Any
 
 STATUS = {"Successful": "succeeded", "Failed": "failed", "Skipped": "skipped", "Maximized": "maximized"}
@@ -18,7 +20,12 @@ STATUS = {"Successful": "succeeded", "Failed": "failed", "Skipped": "skipped", "
 def main() -> None:
     jobs = json.load(sys.stdin)
     out, sys.stdout = sys.stdout, sys.stderr  # TextAttack and its parts print
-    json.dump([wrapped(job) if job.get("wrapped") else attack(job) for job in jobs], out)
+    results = []
+    for job in jobs:
+        if "vectors" in job:
+            share_parts(job["vectors"])
+        results.append(wrapped(job) if job.get("wrapped") else attack(job))
+    json.dump(results, out)
 
 
 def wrapped(job: dict[str, Any]) -> list[dict[str, Any]] | str:
@@ -49,7 +56,6 @@ def wrapped(job: dict[str, Any]) -> list[dict[str, Any]] | str:
 
 
 def attack(job: dict[str, Any]) -> list[dict[str, Any]]:
-    import numpy as np
     import textattack
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -58,21 +64,23 @@ def attack(job: dict[str, Any]) -> list[dict[str, Any]]:
     model = AutoModelForSequenceClassification.from_pretrained(job["model"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     wrapper = textattack.models.wrappers.HuggingFaceModelWrapper(model, tokenizer)
-    if "vectors" in job:
-        share_parts(textattack, job["vectors"])
     recipe = getattr(textattack.attack_recipes, job["recipe"]).build(wrapper, **job.get("build", {}))
-    recipe.goal_function.query_budget = job.get("max_queries") or float("inf")
+    names = list(job.get("column_names", "ab"))
     if ignored := job.get("ignored_column"):
-        constraint = textattack.constraints.pre_transformation.InputColumnModification(["a", "b"], {ignored})
+        constraint = textattack.constraints.pre_transformation.InputColumnModification(names, {ignored})
         recipe.pre_transformation_constraints.append(constraint)
     results = []
     for number, (texts, label) in enumerate(job["examples"]):
-        seed = job["seed"] + number
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
-        given = texts if isinstance(texts, str) else OrderedDict(zip("ab", texts, strict=True))
-        result = recipe.attack(given, label)
+        columns = {} if isinstance(texts, str) else {"input_columns": names}
+        dataset = textattack.datasets.Dataset([(texts, label)], **columns)
+        options = textattack.AttackArgs(
+            num_examples=1,
+            random_seed=job["seed"] + number,
+            query_budget=job.get("max_queries"),
+            disable_stdout=True,
+            silent=True,
+        )
+        (result,) = textattack.Attacker(recipe, dataset, options).attack_dataset()
         final = result.perturbed_result
         results.append(
             {
@@ -98,9 +106,21 @@ class Nearest:
         return distances.topk(51, largest=False).indices.tolist()
 
 
-def share_parts(textattack: Any, file: str) -> None:
-    """Give TextAttack's TextFooler our vectors, tagger and encoder in the place of those that it would download."""
+class Gazetteer:
+    """A tagger of names and places that looks them up, in the place of one that would be downloaded."""
+
+    def predict(self, sentence: Any, **_: Any) -> None:
+        """Label each token as a person, a place or neither."""
+        for token in sentence:
+            kind = "S-PER" if token.text in {"Mary", "John"} else "S-LOC" if token.text in {"Paris", "Boston"} else "O"
+            token.add_label("ner", kind, 1.0)
+
+
+@cache
+def share_parts(file: str) -> None:
+    """Give TextAttack our vectors, tagger and sentence encoder in the place of those that it would download."""
     import nltk
+    import textattack
     from harness_attacks import sentences, tagging, vectors
 
     table = vectors.load(file)
@@ -114,6 +134,10 @@ def share_parts(textattack: Any, file: str) -> None:
     encode = sentences.encoder(sentences.EMBEDDED)
     encoder = textattack.constraints.semantics.sentence_encoders.UniversalSentenceEncoder
     encoder.encode = lambda _, texts: encode(texts)
+    textattack.shared.utils.strings._flair_taggers["ner"] = Gazetteer()
+    # The published package lacks a file of look-alikes, which TextBugger reads and never uses.
+    swaps = importlib.import_module(textattack.transformations.WordSwapHomoglyphSwap.__module__)
+    swaps.open = lambda *_, **__: io.StringIO()
 
 
 if __name__ == "__main__":

@@ -78,6 +78,17 @@ def test_no_word_is_swapped_for_an_opposite_and_the_meaning_survives(
     assert found.similarity.mean() > 0.8
 
 
+@pytest.mark.parametrize(
+    "odd",
+    ["", "x", "😀 e\u0301te\u0301", "هذا الفيلم رائع", "the of and", "great\x00film \x00", "--- @@", "great" * 2000],
+)
+def test_odd_texts_are_attacked_like_any_other(odd: str, simple: Classifier) -> None:
+    label = int(simple.predict_proba([odd])[0].argmax())
+    (result,) = harness.component("attack", "textfooler").attack(simple, [Example(odd, label)], seed=0)
+    assert result.status is not AttackStatus.SKIPPED
+    assert result.queries >= 1
+
+
 def test_tags_of_a_sentence() -> None:
     sentence = "The/DET old/ADJ actors/NOUN quickly/ADV watched/VERB a/DET small/ADJ film/NOUN with/ADP him/PRON ./."
     words, tags = zip(*(pair.split("/") for pair in sentence.split()), strict=True)
