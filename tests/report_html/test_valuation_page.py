@@ -42,7 +42,7 @@ def test_agreement_is_the_whole_matrix(text: str, valuation: ValuationReport) ->
     cells = {(row, column): rho for row, column, rho in zip(data["row"], data["column"], data["rho"], strict=True)}
     assert len(cells) == 4
     for (row, column), rho in cells.items():
-        assert rho == pytest.approx(valuation.agreement.loc[row, column], abs=1e-3)
+        assert rho == pytest.approx(valuation.agreement.loc[str(row), str(column)], abs=1e-3)
 
 
 def test_a_valuator_without_an_order_has_empty_cells(valuation: ValuationReport) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import __version__
 from harness.report.html.charting import charting
 from harness.report.html.figures import SCHEMA, Figure, Spec, inline, percent, spread, tip
 from harness.report.html.page import asset, environment, figure_context, plural, policy
-from harness.valuation_report import COLUMNS, MEANINGS, ValuationReport
-
-if TYPE_CHECKING:
-    import pandas as pd
+from harness.valuation_report import COLUMNS, MEANINGS, ValuationReport, shown
 
 FIRST = {"remove_high": "highest values", "remove_low": "lowest values"}
 """Columns of the removal curves, and what was removed first."""
@@ -170,11 +166,13 @@ def _agreement(report: ValuationReport, key: str) -> Figure:
             },
         ],
     }
-    rows = [[name, *(_figure(matrix, name, other) for other in order)] for name in order]
+    rows = [
+        [name, *(shown(float(rho), ".2f") for rho in line)] for name, line in zip(order, matrix.to_numpy(), strict=True)
+    ]
     pairs = frame[(frame["row"] != frame["column"]) & frame["rho"].notna()]
     said = "One valuator only."
     if len(pairs):
-        best = pairs.loc[pairs["rho"].idxmax()]
+        best = pairs.sort_values("rho").iloc[-1]
         said = f"Closest: {best['row']} and {best['column']}, {best['rho']:.2f}."
     return Figure(
         f"{key}-agreement",
@@ -187,8 +185,3 @@ def _agreement(report: ValuationReport, key: str) -> Figure:
         rows,
         wide=True,
     )
-
-
-def _figure(matrix: pd.DataFrame, row: str, column: str) -> str:
-    rho = float(matrix.loc[row, column])  # type: ignore[arg-type]
-    return "–" if math.isnan(rho) else f"{rho:.2f}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from harness.report.html import curves
 from harness.report.html.boards import Board
 from harness.report.html.figures import Figure, by_arm, chart, number, percent, quantitative, spread, tip
@@ -95,7 +97,7 @@ def value_boxes(board: Board) -> Figure | None:
         return None
     quantiles = list(QUANTILES)
     each = frame.groupby(["arm", "seed", "group"], sort=False)["value"]
-    boxes = each.quantile([*QUANTILES.values()]).unstack().set_axis(quantiles, axis=1).assign(n=each.size())
+    boxes = pd.DataFrame({name: each.quantile(at) for name, at in QUANTILES.items()}).assign(n=each.size())
     summary = boxes.groupby(["arm", "group"], sort=False)[quantiles].mean().round(5).reset_index()
     arms = [arm for arm in board.arms if arm in set(summary["arm"])]
     summary["row"] = summary["arm"] + ", " + summary["group"]
