@@ -257,19 +257,30 @@ def captions(board: Board) -> list[str]:
             + f" \N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm."
             * any(row.differences for row in measured)
         )
-        if board.detectable is not None:
-            lines.append(
-                f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
-            )
+    lines += remarks(board)
+    if any(row.flags for row in measured):
+        lines.append(
+            "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance): not a success."
+        )
+    return [*lines, *(f"† {source}" for source in sources(board)), *board.notes]
+
+
+def remarks(board: Board) -> list[str]:
+    """What the figures of a board can and cannot say, line by line."""
+    lines = []
+    if board.primary and board.measured and board.detectable is not None:
+        lines.append(
+            f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
+        )
     if any(name in board.scores for name in PLANTED):
         lines.append(
             "Planted blind spots: share of them found by the attack and hit by synthetic data, accuracy on their members,"
             f" share of {board.baseline}'s unknown unknowns there that are right now, accuracy lost elsewhere."
         )
-    if any(row.flags for row in measured):
-        lines.append(
-            "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance): not a success."
-        )
-    sources = dict.fromkeys(row.source for row in board.rows if row.reported)
-    lines += [f"† reported, not measured: {source}." for source in sources]
-    return [*lines, *board.notes]
+    return lines
+
+
+def sources(board: Board) -> list[str]:
+    """Where the reported rows of a board come from, line by line."""
+    found = dict.fromkeys(row.source for row in board.rows if row.reported)
+    return [f"reported, not measured: {source}." for source in found]

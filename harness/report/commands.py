@@ -153,7 +153,8 @@ def _text(
                 if (record.header.suite, record.header.board, record.header.dataset) in on_page
                 and record.header.arm in arms
             ]
-            return render(chosen, leaderboard, title="Leaderboard")
+            suites = dict.fromkeys(board.suite for board in leaderboard.boards)
+            return render(chosen, leaderboard, title=", ".join(suites))
         case _:
             import io
 

@@ -31,7 +31,7 @@ def build_site(results: Iterable[Path], output: Path, *, baselines: Iterable[Bas
     records = find_records(results)
     leaderboard = Leaderboard.build(records, baselines=baselines)
     pages = {
-        "index.html": render(records, leaderboard, title="Leaderboard"),
+        "index.html": render(records, leaderboard, title="Measured results"),
         "leaderboard.json": leaderboard.to_json(),
         "leaderboard.csv": leaderboard.to_csv(),
         "leaderboard.md": leaderboard.to_markdown(),

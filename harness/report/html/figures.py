@@ -229,13 +229,18 @@ def reliability(board: Board) -> Figure:
             population=True,
             layer=[
                 {
-                    "mark": {"type": "rect", "opacity": 0.75},
+                    "mark": {
+                        "type": "rect",
+                        "opacity": 0.75,
+                        "strokeWidth": 1.5,
+                    },  # its line shows an accuracy of 0, too
                     "encoding": {
                         "x": percent("left", "Confidence", **across),
                         "x2": {"field": "right"},
                         "y": percent("accuracy", "Accuracy", **up),
                         "y2": {"datum": 0},
                         "color": by_arm(board),
+                        "stroke": by_arm(board),
                         "tooltip": [
                             tip("arm", "Arm"),
                             tip("confidence", "Mean confidence", ".1%"),

@@ -116,7 +116,12 @@ def board_facts(header: Record, board: Board) -> list[tuple[str, str]]:
     roles = {role: use for key in board.records for role, use in board.records[key].header.components.items()}
     for role, use in roles.items():
         options = ", ".join(f"{name}={value!r}" for name, value in use.options.items())
-        facts.append((role.replace("_", " "), f"{use.name} {use.version}" + (f" ({options})" if options else "")))
+        facts.append(
+            (
+                role.replace("_", " ").replace(":", ": ").capitalize(),
+                f"{use.name} {use.version}" + (f" ({options})" if options else ""),
+            )
+        )
     for made in syntheses(board.records.values()):
         facts.append((f"Made by {made.generator} for {' and '.join(made.arms)}", made.summary))
     packages = ", ".join(f"{name} {number}" for name, number in sorted(header.environment.packages.items()))

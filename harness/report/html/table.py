@@ -57,6 +57,7 @@ class Table:
     board: Board
     columns: Sequence[Column]
     rows: Sequence[TableRow]
+    notes: Sequence[str]
 
 
 def heading(name: str) -> str:
@@ -115,7 +116,12 @@ def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
         if (count := getattr(board, split)) is not None
     ]
     caption = " · ".join(part for part in (f"suite {board.suite}", " / ".join(sizes)) if part)
-    return Table(title, caption, board, heads, rows)
+    notes = [
+        *columns.remarks(board),
+        *(f"{line[0].upper()}{line[1:]}" for line in columns.sources(board)),
+        *board.notes,
+    ]
+    return Table(title, caption, board, heads, rows, notes)
 
 
 def tables(leaderboard: Leaderboard, palette: Sequence[str]) -> list[Table]:

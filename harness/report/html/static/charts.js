@@ -10,7 +10,7 @@
     const range = Array.from({ length: 8 }, (_, i) => css(`--arm-${i}`));
     return {
       background: null, font: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", aria: false,
-      view: { stroke: null }, axis, axisX: { grid: false, ticks: false, labelFlush: false }, axisY: { domain: false, ticks: false, tickCount: 5 },
+      view: { stroke: null }, axis, axisX: { grid: false, ticks: false, labelFlush: false, labelSeparation: 8 }, axisY: { domain: false, ticks: false, tickCount: 5 },
       legend: { labelColor: ink, titleColor: muted, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, symbolType: "circle", symbolBaseFillColor: muted, symbolBaseStrokeColor: ink, columns: innerWidth < 520 ? 2 : 6 },
       header: { labelColor: ink, labelFontSize: 13 }, range: { category: range },
       rule: { color: muted }, text: { color: ink, fontSize: 12 }, point: { color: ink }, line: { strokeCap: "round", color: muted },

@@ -78,13 +78,13 @@
     const blocks = textRows(data, example.texts, example.e?.[which], "original", `${perturbed} (${arm})`);
     const rows = data.arms.map((name) => {
       const prediction = example.p[column(data, name)];
-      const head = make("th", { scope: "row" }, make("span", { class: "swatch", style: { "--c": armColor(data, name) } }), name);
+      const head = make("th", { scope: "row" }, make("span", { class: "name" }, make("span", { class: "swatch", style: { "--c": armColor(data, name) } }), name));
       if (!prediction) return make("tr", {}, head, make("td", { class: "text", colspan: data.attacked ? 4 : 2 }, "not run under this seed"));
       const cells = predictionCells(data, example, prediction, prediction[0], prediction[1], prediction[5], armColor(data, name));
       if (data.attacked) cells.push(...predictionCells(data, example, prediction, prediction[3], prediction[4], prediction[6], armColor(data, name)));
       return make("tr", { "aria-current": name === arm ? "true" : null }, head, cells);
     });
-    const heads = ["Arm", "Clean prediction", "Confidence", ...(data.attacked ? ["As deployed", "Confidence"] : [])];
+    const heads = ["Arm", "Clean prediction", "Confi\u00addence", ...(data.attacked ? ["As deployed", "Confi\u00addence"] : [])];
     const table = make("table", {},
       make("thead", {}, make("tr", {}, heads.map((text, i) => make("th", { scope: "col", class: i === 2 || i === 4 ? null : "text" }, text)))),
       make("tbody", {}, rows));
@@ -140,7 +140,7 @@
     page = Math.min(page, pages - 1);
     const data = board();
     const [shown, total] = byId("kind").value === "synthetic" ? [data.uus.length, data.total_uus] : [data.examples.length, data.total];
-    byId("status").textContent = `${found.length} of the ${shown} on this page` + (shown < total ? ` (a sample of ${total.toLocaleString("en")})` : "");
+    byId("status").textContent = `${found.length} of the ${shown} in this report` + (shown < total ? ` (a sample of ${total.toLocaleString("en")})` : "") + (data.examples.some((example) => example.texts) || !shown ? "" : ". The records come without their texts.");
     byId("list").replaceChildren(...found.slice(page * PER_PAGE, (page + 1) * PER_PAGE).map((card) => card()));
     if (!found.length) byId("list").append(make("p", { class: "muted" }, "Nothing matches these filters."));
     byId("page").textContent = `Page ${page + 1} of ${pages}`;
