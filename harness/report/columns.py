@@ -193,7 +193,7 @@ def default_columns(board: Board) -> list[Column]:
     for i, t in enumerate(thresholds):
         columns.append(score_column(f"uu@{t}/perturbed", keep=8 if i == 0 else 3 + (i == len(thresholds) - 1)))
     columns.append(score_column(board.primary or "uu@0.65/deployed", keep=7))
-    columns += [score_column(name, keep=6) for name in PLANTED]
+    columns += [score_column(name, keep=5 if name in PLANTED[:2] else 6) for name in PLANTED]
     columns += [score_column(name, keep=1) for name in board.scores if name.startswith("planted_accuracy/")]
     columns.append(score_column("ece/clean", keep=2))
     columns += [special_column(key) for key in ("delta", "p", "flags")]
