@@ -212,6 +212,9 @@ def test_planting_in_the_built_in_reviews() -> None:
 def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> None:
     import harness
 
+    selectors = {name: name for name in ("random", "stratified", "diverse", "uncertain", "bandit", "coverage")}
+    selectors |= {"highest": "{highest: dvrl}", "lowest": "{lowest: dvrl}"}
+    arms = ", ".join(f"{name}: {{select: {select}, generate: neighbours}}" for name, select in selectors.items())
     overrides = {
         "models.minilm.num_hidden_layers": 1,
         "models.minilm.max_length": 24,
@@ -220,8 +223,10 @@ def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> N
         "datasets.reviews.source.validation_size": 40,
         "datasets.reviews.source.test_size": 50,
         "datasets.reviews.spots.2.test": 10,
+        "valuators.dvrl.iterations": 50,
         "thresholds": "[0.5]",
-        "arms": "{only: {}, bandit: {select: bandit, generate: neighbours}, cover: {select: coverage, generate: neighbours}}",
+        "test_attack": "deepwordbug",
+        "arms": f"{{only: {{}}, {arms}}}",
         "metrics": "[accuracy, attack, aurc, blind-spots, brier, confidence, cost, discovery, ece, matched-uu, nll, uu]",
     }
     suite = harness.load_suite(
@@ -230,15 +235,18 @@ def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> N
     )
     run = harness.run(suite, output=tmp_path / "runs", store=tmp_path / "store")
     assert not run.failures
-    assert {record.header.arm for record in run.records} == {"only", "bandit", "cover"}
+    assert {record.header.arm for record in run.records} == {"only", *selectors}
     for record in run.records:
         scores = record.header.scores
         if record.header.arm == "only":
             assert scores["planted_repaired"].value == 0
             assert scores["planted_cost"].value == 0
             assert scores["planted_found"].value == 0
+        else:
+            assert record.header.counts["uus"] > 0
         planted = record.frame("tables/blind-spots.planted")
         assert planted is not None
-        assert set(planted["spot"]) == {"comedies", "cue", "long"}
+        assert set(planted["spot"]) == {"comedies", "cue", "imdb"}
         assert scores["seconds/fine-tune"].value > 0
         assert scores["discovery_uus/bandit"].value >= 0
+        assert scores["discovery_uus/coverage"].value >= 0
