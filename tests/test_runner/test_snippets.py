@@ -47,6 +47,7 @@ def around(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if SNIPPETS[page]], ids=lambda page: str(page.relative_to(ROOT))
 )
