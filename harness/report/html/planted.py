@@ -23,6 +23,7 @@ def planted_spots(board: Board) -> Figure | None:
     arms = [arm for arm in board.arms if arm in set(summary["arm"])]
     spots = list(dict.fromkeys(summary["spot"]))
     y = {"field": "arm", "type": "nominal", "title": None, "sort": arms, "axis": {"labelLimit": 110}}
+    ticks = {"tickCount": 5}
     tau = f"{board.thresholds[0]:g}"
     lines = [
         tip("arm", "Arm"),
@@ -42,7 +43,7 @@ def planted_spots(board: Board) -> Figure | None:
                 "mark": {"type": "rule", "strokeWidth": 2.5, "strokeCap": "round"},
                 "encoding": {
                     "y": y,
-                    "x": percent("base_accuracy", "Accuracy on the members", scale={"domain": [0, 1]}),
+                    "x": percent("base_accuracy", "Accuracy on the members", scale={"domain": [0, 1]}, axis=ticks),
                     "x2": {"field": "accuracy"},
                     "color": by_arm(board),
                     "tooltip": lines,
@@ -52,7 +53,7 @@ def planted_spots(board: Board) -> Figure | None:
                 "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
                 "encoding": {
                     "y": y,
-                    "x": percent("accuracy", "Accuracy on the members"),
+                    "x": percent("accuracy", "Accuracy on the members", axis=ticks),
                     "color": by_arm(board),
                     "tooltip": lines,
                 },
@@ -79,8 +80,8 @@ def planted_spots(board: Board) -> Figure | None:
     return Figure(
         f"{board.key}-planted",
         "Planted blind spots",
-        f"Lines lead from the accuracy of {board.baseline} on the members of a planted blind spot to that of the arm: "
-        f"to the right, the arm repaired something. Clean test set.{seeds}",
+        f"Lines lead from the accuracy of the baseline ({board.baseline}) on the members of a planted blind spot to that of "
+        f"the arm, which repaired something if they lead to the right. Clean test set.{seeds}",
         f"Accuracy of {board.baseline} on the members: "
         + ", ".join(f"{row['spot']} {row['accuracy']:.1%}" for row in base.to_dict("records"))
         + ".",
