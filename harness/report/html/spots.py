@@ -82,12 +82,12 @@ def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
         spots, members = record.frame(tables["blind_spots"]), record.frame(tables["blind_spot_members"])
         if spots is None or members is None:
             continue
-        about = spots[spots["arm"] == "this"].set_index("spot")
+        about = spots[spots["arm"] == "this"].set_index("spot")[["size", "words"]].to_dict("index")
         own = members[members["arm"] == "this"].join(positions, on="id", how="inner")
         for spot, where in own.groupby("spot", sort=False)[["x", "y"]]:
             corners = pd.DataFrame(outline(where.to_numpy(np.float64)), columns=["x", "y"]).round(3)
-            facts = {"arm": arm, "spot": spot, "size": about.loc[spot, "size"], "words": str(about.loc[spot, "words"])}
-            parts.append(corners.assign(corner=corners.index, **facts))
+            size, words = about[spot]["size"], about[spot]["words"]
+            parts.append(corners.assign(arm=arm, spot=spot, corner=corners.index, size=size, words=words))
     columns = ["arm", "spot", "corner", "x", "y", "size", "words"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
