@@ -4,14 +4,15 @@ Examples are one source of chance, seeds (splits, initialisation, order of batch
 one seed is that of its cluster bootstrap. Over several seeds the figure is the mean over seeds, and the error has two levels
 (variance components of a two-way random-effects layout, estimated by moments)::
 
-    error² = shared + max(between, own - shared) / S        (of two seeds: shared + between / 2)
+    error² = shared + max(between, own - shared) / S
 
 ``own`` is the bootstrap variance of one seed's figure, ``shared`` the bootstrap covariance of two seeds' figures (they are
 tested on the same examples), ``between`` the variance of the S figures. ``between`` is known from few seeds only, so its part
 counts by Student's quantile with S - 1 degrees of freedom, as in the confidence limits of Graybill and Wang (JASA 75, 1980):
-reach² = t² · error² summed over the two parts. Seeds that spread no more than examples alone explain are taken not to differ,
-unless there are two: with one degree of freedom, seeds that differ a lot are that close too often. The percentiles of a plain
-two-level bootstrap of two or three seeds would promise far more than they keep; ``docs/statistics.md`` has the figures.
+reach² = t² · error² summed over the two parts. Seeds that spread no more than examples alone explain are taken not to differ.
+Of two seeds this is hardly ever believed: with one degree of freedom, seeds that differ a lot are that close too often. The
+percentiles of a plain two-level bootstrap of two or three seeds would promise far more than they keep;
+``docs/statistics.md`` has the figures.
 """
 
 from __future__ import annotations
@@ -149,9 +150,23 @@ def estimate(values: FloatArray, replicates: FloatArray | None, clusters: int) -
     own = float(np.trace(covariance)) / seeds
     shared = max(0.0, (float(covariance.sum()) - own * seeds) / (seeds * (seeds - 1)))
     alone = max(0.0, own - shared)
-    if seeds > 2 and between <= alone:  # two seeds may agree by luck: that says nothing
+    if between <= alone * _likeness(seeds):
         return Estimate(value, math.sqrt(shared + alone / seeds), examples_freedom=freedom)
     return Estimate(value, math.sqrt(shared), math.sqrt(between / seeds), freedom, seeds - 1)
+
+
+def _likeness(seeds: int) -> float:
+    """Seeds that spread no more than this share of what examples alone explain are taken not to differ.
+
+    Two seeds are often alike by luck. For them it is the share at which both readings give the same interval, so that it is
+    the seeds' interval, but never shorter than examples alone explain.
+    """
+    from scipy import stats
+
+    if seeds > 2:
+        return 1.0
+    quantile = 0.5 + LEVEL / 2
+    return float((stats.norm.ppf(quantile) / stats.t.ppf(quantile, 1)) ** 2)
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
