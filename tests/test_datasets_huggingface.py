@@ -95,7 +95,7 @@ def test_unlabelled_rows_are_an_error(tmp_path):
     folder.mkdir()
     for split in ("train", "test"):
         rows(6).assign(label=[0, 1, 0, 1, 0, -1 if split == "test" else 1]).to_parquet(folder / f"{split}.parquet")
-    with pytest.raises(DataError, match=r"the label -1 .* in rows 6 .* published without labels"):
+    with pytest.raises(DataError, match=r"the label -1 .* in row 6 .* published without labels"):
         load(path=str(folder), validation_from="train", validation_size=2)
 
 
