@@ -18,7 +18,7 @@ OFFLINE = ("DeepWordBugGao2018", "Pruthi2019", "InputReductionFeng2018", "PWWSRe
 WITH_PARTS = ("TextFoolerJin2019", "TextBuggerLi2018", "BAEGarg2019", "CheckList2020")
 """Need a download. Here a part that packages carry stands in for it, on both sides."""
 
-PAIRS = "DeepWordBugGao2018, first text of pairs"
+PAIRS = "DeepWordBugGao2018, second text of pairs"
 ODD = "DeepWordBugGao2018, odd texts"
 ODD_TEXTS = (
     "",
@@ -48,8 +48,10 @@ def found(
     rows = range(0, len(table), 4)
     file.write_text("".join(f"{table.words[i]} {' '.join(map(str, table.matrix[i]))}\n" for i in rows))
     named = [Example(f"John from Boston isn't sure: {example.text}", example.label) for example in snippets[:8]]
+    # With a quarter of the vectors TextFooler seldom succeeds; among these it does.
+    few = {"CheckList2020": named, "TextFoolerJin2019": snippets[50:58]}
     jobs: dict[str, dict[str, Any]] = {
-        PAIRS: {"recipe": OFFLINE[0], "model": make_model(pairs[100:200]), "examples": pairs[:6]},
+        PAIRS: {"recipe": OFFLINE[0], "model": make_model(pairs[100:500]), "examples": pairs[18:23]},
         ODD: {
             "recipe": OFFLINE[0],
             "model": review_model,
@@ -60,7 +62,7 @@ def found(
             recipe: {
                 "recipe": recipe,
                 "model": review_model,
-                "examples": named if recipe == "CheckList2020" else snippets[:8],
+                "examples": few.get(recipe, snippets[:8]),
                 "vectors": str(file),
             }
             for recipe in WITH_PARTS
@@ -68,8 +70,8 @@ def found(
     }
     both = []
     for name, job in jobs.items():
-        options = {"columns": "first"} if name == PAIRS else {"in_flight": 5}
-        both.append({**job, "seed": 7, **({"ignored_column": "b"} if name == PAIRS else {})})
+        options = {"columns": "second"} if name == PAIRS else {"in_flight": 5}
+        both.append({**job, "seed": 7, **({"ignored_column": "a"} if name == PAIRS else {})})
         both.append({**job, "seed": 7, "wrapped": True, "options": options})
     answers = stock(both, full_environment)
     return {name: (answers[2 * i], answers[2 * i + 1]) for i, name in enumerate(jobs)}
