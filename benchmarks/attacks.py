@@ -38,7 +38,7 @@ from harness.components import AttackResult, Classifier, Encoding
 
 HERE = Path(__file__).parent
 SEED = 1000
-LENGTHS = {"short": (40, 200), "imdb": (600, 2600)}
+LENGTHS = {"short": (40, 180), "imdb": (600, 2600)}
 EXAMPLES = {"short": 60, "sms": 24, "pairs": 8, "imdb": 4}
 RECORDED = {"short": 10, "sms": 10, "pairs": 4, "imdb": 1}
 """How many examples the overhead is measured on."""

@@ -166,7 +166,7 @@ def test_predictions_are_those_of_texts_padded_to_the_maximum(tmp_path, family, 
     classifier = harness.load_classifier(folder)
     classifier.save(tmp_path / "saved")
     rng = random.Random(3)
-    texts = [sentence(rng, n) for n in (0, 1, 5, 30, 200)]
+    texts = [sentence(rng, n) for n in (0, 1, 5, 30, 200)] + ["a good [PAD] film <pad> and bad"]
     inputs = [(a, b) for a in texts for b in texts] if pairs else texts
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
     padded = tokenizer(
@@ -365,6 +365,35 @@ def test_onnx_predicts_the_same(tmp_path, family):
     texts = [sentence(rng, n) for n in (0, 1, 3, 17, 90)] + [("a good film", sentence(rng, 5))]
     expected = harness.load_classifier(folder).predict_proba(texts)
     assert np.allclose(harness.load_classifier(folder, backend="onnx").predict_proba(texts), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_other_models_predict_as_transformers_does(tmp_path, backend):
+    """The packed forward pass knows three architectures with GELU; everything else runs as the library runs it."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    if backend == "onnx":
+        pytest.importorskip("onnxruntime")
+    folder = write_checkpoint(tmp_path, "bert", head=True)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "relu"}))
+    rng = random.Random(1)
+    texts = [("a good film", sentence(rng, n)) for n in (0, 1, 3, 17)]
+    padded = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        logits = AutoModelForSequenceClassification.from_pretrained(folder).eval()(**padded).logits
+    predicted = harness.load_classifier(folder, backend=backend).predict_proba(texts)
+    assert np.allclose(predicted, logits.softmax(-1).numpy(), atol=1e-5)
+
+
+def test_predictions_without_onednn(tmp_path, monkeypatch):
+    folder = write_checkpoint(tmp_path, "bert", head=True)
+    rng = random.Random(1)
+    texts = [sentence(rng, n) for n in (0, 1, 3, 17, 90)]
+    expected = harness.load_classifier(folder).predict_proba(texts)
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    assert np.allclose(harness.load_classifier(folder).predict_proba(texts), expected, atol=1e-5)
 
 
 def test_what_this_machine_cannot_do(checkpoints):

@@ -14,6 +14,7 @@ import torch
 
 from harness.components.model import Classifier, Encoding
 from harness.errors import HarnessError, InputError
+from harness.models.forward import forward_of
 from harness.models.quiet import quiet
 from harness.models.tokens import Encoder, longest, padded, token_batches
 from harness.progress import progress
@@ -81,6 +82,11 @@ class Runtime:
         tokens = max_tokens_per_batch or TOKENS_PER_BATCH.get(chosen.type, TOKENS_PER_BATCH["mps"])
         return cls(chosen, getattr(torch, dtype), backend, tokens, pooling)
 
+    @property
+    def exact_cpu(self) -> bool:
+        """Whether results are those of float32 on the CPU."""
+        return self.device.type == "cpu" and self.dtype == torch.float32
+
     @contextmanager
     def inference(self) -> Iterator[None]:
         """The context of inference: no gradients, the wanted arithmetic, a clear error when memory runs out."""
@@ -134,11 +140,7 @@ class TransformersClassifier(Classifier):
         self.tokenizer.model_max_length = self.max_length
         self._encode = Encoder(tokenizer, self.max_length)
         self._drift = None if runtime.dtype == torch.float32 else _Drift(runtime.dtype)
-        self._session: Any = None
-        if runtime.backend == "onnx":
-            from harness.models.onnx import Session
-
-            self._session = Session(self.model)
+        self._forward = forward_of(self.model, tokenizer.pad_token_id, runtime)
 
     def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Tokenise, truncated to ``max_length``; pairs lose tokens of the longer text first."""
@@ -177,22 +179,16 @@ class TransformersClassifier(Classifier):
         with self.runtime.inference():
             for rows in batches:
                 batch = [encodings[row] for row in rows]
-                logits.append(self._logits(batch))
+                logits.append(self._forward(batch))
                 advance(len(batch))
         probs = _softmax(logits)
         if self._drift is not None and self._drift.wanted:
             with within_memory("Set `dtype: float32`."), torch.inference_mode():
-                exact = [self._logits([encodings[row] for row in rows]) for rows in batches]
+                exact = [self._forward([encodings[row] for row in rows]) for rows in batches]
             self._drift.add(probs, _softmax(exact))
         ordered = np.empty_like(probs)
         ordered[np.concatenate(batches)] = probs
         return ordered
-
-    def _logits(self, batch: Sequence[Encoding]) -> torch.Tensor:
-        if self._session is not None:
-            return torch.from_numpy(self._session(*padded(batch, self.tokenizer.pad_token_id)))
-        logits: torch.Tensor = self.model(**self.runtime.inputs(batch, self.tokenizer.pad_token_id)).logits
-        return logits
 
 
 def _softmax(logits: list[torch.Tensor]) -> FloatArray:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from harness.errors import HarnessError, InputError
 from harness.models.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
-
-    from harness.models.tokens import IdArray
-    from harness.types import FloatArray
 
 _OPSET = 17
 
@@ -35,77 +30,56 @@ class Session:
     """The graph of a classifier in float32 on the CPU, with as many threads as torch uses.
 
     Args:
-        model: A ``transformers`` sequence classifier in evaluation mode.
+        module: Makes logits of tensors, given by position.
+        sample: Tensors to trace it with, by name.
+        sizes: Which dimensions of which tensor vary, by name; dimensions of one name are equal.
 
     Raises:
         InputError: ONNX is not installed.
-        HarnessError: The model cannot be exported.
+        HarnessError: The module cannot be exported.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(
+        self, module: torch.nn.Module, sample: Mapping[str, torch.Tensor], sizes: Mapping[str, Mapping[int, str]]
+    ) -> None:
         check_installed()
         import onnxruntime
         import torch
 
-        self._segments = "token_type_ids" in _forward_names(model)
-        graph = _export(model, segments=self._segments)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
+        graph = _export(module, sample, sizes)
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._names = [given.name for given in self._session.get_inputs()]  # without those that the graph does not use
 
-    def __call__(self, ids: IdArray, mask: IdArray, segments: IdArray | None) -> FloatArray:
-        """Logits ``(n, K)`` float32 of one padded batch."""
-        feed = {"input_ids": ids, "attention_mask": mask}
-        if self._segments:
-            feed["token_type_ids"] = np.zeros_like(ids) if segments is None else segments
-        logits: FloatArray = self._session.run(None, feed)[0]
-        return logits
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Logits ``(n, K)`` float32 of one batch."""
+        import torch
 
-
-def _forward_names(model: PreTrainedModel) -> set[str]:
-    import inspect
-
-    return set(inspect.signature(model.forward).parameters)
+        feed = {name: inputs[name].numpy() for name in self._names}
+        return torch.from_numpy(self._session.run(None, feed)[0])
 
 
-def _export(model: PreTrainedModel, *, segments: bool) -> bytes:
+def _export(
+    module: torch.nn.Module, sample: Mapping[str, torch.Tensor], sizes: Mapping[str, Mapping[int, str]]
+) -> bytes:
     import torch
 
-    names = ["input_ids", "attention_mask"] + ["token_type_ids"] * segments
-
-    class Logits(torch.nn.Module):
-        """The model as a function of tensors alone."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-            out: torch.Tensor = self.model(**dict(zip(names, tensors, strict=True))).logits
-            return out
-
-    # Two rows of which one is padded, so that the trace keeps the arithmetic of the mask.
-    ids = torch.full((2, 8), 5, dtype=torch.int64)
-    mask = torch.ones_like(ids)
-    mask[1, 6:] = 0
-    sample = (ids, mask, torch.zeros_like(ids))[: len(names)]
     file = io.BytesIO()
     try:
         with quiet(), torch.no_grad():
             torch.onnx.export(
-                Logits().eval(),
-                sample,
+                module.eval(),
+                tuple(sample.values()),
                 file,  # type: ignore[arg-type]  # a stream is allowed, the annotation forgets it
-                input_names=names,
+                input_names=list(sample),
                 output_names=["logits"],
-                dynamic_axes={name: {0: "rows", 1: "tokens"} for name in names} | {"logits": {0: "rows"}},
+                dynamic_axes={name: dict(sizes[name]) for name in sample} | {"logits": {0: "rows"}},
                 opset_version=_OPSET,
                 dynamo=False,  # the newer exporter needs a package more, and gains nothing for these graphs
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         first = (str(error).splitlines() or ["no message"])[0]
-        raise HarnessError(
-            f"The model {type(model).__name__} cannot be exported to ONNX: {first}", hint="Set `backend: torch`."
-        ) from error
+        raise HarnessError(f"The model cannot be exported to ONNX: {first}", hint="Set `backend: torch`.") from error
     return file.getvalue()

@@ -58,15 +58,25 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``train.csv``, ``validation.csv`` and ``test.csv`` with columns ``text`` and ``label``."""
-    folder, rng = tmp_path_factory.mktemp("data"), random.Random(0)
-    for split, size in (("train", 80), ("validation", 20), ("test", 24)):
-        with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["text", "label"])
-            writer.writerows([review(rng, i % 2), i % 2] for i in range(size))
-    return folder
+def write_reviews(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes ``train.csv``, ``validation.csv`` and ``test.csv`` with columns ``text`` and ``label``; returns their folder."""
+
+    def write(*, train: int, validation: int, test: int, seed: int = 0) -> Path:
+        folder, rng = tmp_path_factory.mktemp("data"), random.Random(seed)
+        for split, size in (("train", train), ("validation", validation), ("test", test)):
+            with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(["text", "label"])
+                writer.writerows([review(rng, i % 2), i % 2] for i in range(size))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def data(write_reviews: Callable[..., Path]) -> Path:
+    """Reviews for the tiny suite."""
+    return write_reviews(train=80, validation=20, test=24)
 
 
 SUITE = """
