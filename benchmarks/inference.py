@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,28 +35,21 @@ def main() -> None:
         model.fine_tune(reviews.train, num_labels=2, seed=0).save(Path(folder))
         torch_way = harness.load_classifier(folder, device="cpu")
         onnx_way = harness.load_classifier(folder, device="cpu", backend="onnx")
-        one_batch = harness.load_classifier(folder, device="cpu", max_tokens_per_batch=1_000_000)
         stock_model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
 
-    def stock() -> np.ndarray:
+    def stock(size: int, **padding: Any) -> np.ndarray:
         parts = []
-        for start in range(0, len(texts), QUERIES):
-            batch = tokenizer(
-                texts[start : start + QUERIES],
-                padding="max_length",
-                truncation=True,
-                max_length=512,
-                return_tensors="pt",
-            )
+        for start in range(0, len(texts), size):
+            batch = tokenizer(texts[start : start + size], truncation=True, return_tensors="pt", **padding)
             with torch.no_grad():
                 parts.append(stock_model(**batch).logits.softmax(-1).numpy())
         return np.concatenate(parts)
 
     ways: dict[str, Callable[[], np.ndarray]] = {
-        "padded to 512, 4 texts per forward": stock,
-        "one batch, padded to the longest": lambda: one_batch.predict_proba(texts),
-        "harness (512 tokens per forward)": lambda: torch_way.predict_proba(texts),
+        "padded to 512, 4 texts per forward": lambda: stock(QUERIES, padding="max_length", max_length=512),
+        "transformers, one batch, padded to the longest": lambda: stock(len(texts), padding=True),
+        "harness": lambda: torch_way.predict_proba(texts),
         "harness, ONNX Runtime": lambda: onnx_way.predict_proba(texts),
     }
     ratios: dict[str, list[float]] = {name: [] for name in ways}

@@ -302,6 +302,18 @@ def test_the_terminal_table_fits_and_keeps_what_matters(leaderboard, width: int)
         assert "Not shown" not in text
 
 
+def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> None:
+    name = "dvrl-highest-hypotheses-of-a-language-model-with-counterfactuals-and-mean-normalised-weights"
+    for arm in (PretendArm("only"), PretendArm(name, skill=1.8)):
+        pretend_record(tmp_path, arm, size=100, suite="thesis", dataset="mrpc", resamples=6)
+    text = shown(build(find_records([tmp_path])), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    header = next(line for line in text.splitlines() if line.startswith(" #"))
+    assert "acc." in header
+    assert "± sd" in header
+    assert name in "".join(line[4:30].strip() for line in text.splitlines())
+
+
 def test_intervals_in_the_terminal(leaderboard, single) -> None:
     figure = single.row("only").scores["accuracy/clean"]
     assert f"{100 * figure.low:.1f}–{100 * figure.high:.1f}" in shown(leaderboard, 120, intervals=True)

@@ -218,8 +218,9 @@ def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> N
     overrides = {
         "models.minilm.num_hidden_layers": 1,
         "models.minilm.max_length": 24,
-        "models.minilm.epochs": 4,
-        "datasets.reviews.source.train_size": 120,
+        "models.minilm.epochs": 6,
+        "models.minilm.learning_rate": 5e-4,
+        "datasets.reviews.source.train_size": 240,
         "datasets.reviews.source.validation_size": 40,
         "datasets.reviews.source.test_size": 50,
         "datasets.reviews.spots.2.test": 10,
@@ -243,7 +244,7 @@ def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> N
             assert scores["planted_cost"].value == 0
             assert scores["planted_found"].value == 0
         else:
-            assert record.header.counts["attacked"] > 0
+            assert record.header.counts["uus"] > 0
         planted = record.frame("tables/blind-spots.planted")
         assert planted is not None
         assert set(planted["spot"]) == {"comedies", "cue", "imdb"}

@@ -49,7 +49,7 @@ class Terminal:
     ) -> tuple[Table, list[Column]]:
         shown, hidden = list(columns), list[Column]()
         while True:
-            table = self._table(board, shown)
+            table = self._table(board, shown, options.max_width // 3)
             needed = Measurement.get(console, options.update(max_width=10_000), table).maximum
             if needed <= options.max_width or len(shown) == 1:
                 return table, [column for column in columns if column in hidden]
@@ -58,10 +58,13 @@ class Terminal:
             shown.remove(least)
             hidden.append(least)
 
-    def _table(self, board: Board, columns: list[Column]) -> Table:
+    def _table(self, board: Board, columns: list[Column], widest_name: int) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
         for column in columns:
-            table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
+            if column.key == "arm":  # a long name breaks rather than crowd out the figures
+                table.add_column(column.title, overflow="fold", max_width=widest_name)
+            else:
+                table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
         best = [best_rows(board, column) for column in columns]
         previous = None
         for row in board.rows:

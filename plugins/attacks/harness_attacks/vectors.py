@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -26,6 +27,10 @@ COUNTER_FITTED_URL = "https://github.com/nmrksic/counter-fitting/raw/master/word
 
 COUNTER_FITTED_SHA256 = "6f67f40c9b2e757695b3af2209bcd4393377962ca440dd4fad542937d01e7d56"
 """SHA-256 of that file, as recorded by a project that downloaded it in October 2026."""
+
+
+_ABANDONED = 86_400
+"""Seconds after which nobody goes on writing a file."""
 
 
 class WordVectors:
@@ -177,6 +182,9 @@ def _download(url: str, sha256: str | None) -> Path:
 def _written(file: Path) -> Iterator[Path]:
     """A path to write to, which becomes ``file`` when all went well and disappears otherwise."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    for left in file.parent.glob(f"partial-*-{file.name}"):  # by a process that was killed
+        if time.time() - left.stat().st_mtime > _ABANDONED:
+            left.unlink(missing_ok=True)
     partial = file.with_name(f"partial-{os.getpid()}-{file.name}")
     try:
         yield partial

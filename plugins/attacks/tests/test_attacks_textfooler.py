@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -236,8 +237,11 @@ def test_a_download_that_was_killed_starts_over(server: tuple[str, list[str]], f
         time.sleep(0.05)
     worker.kill()
     worker.wait()
+    (left,) = (fresh / "cache").rglob("partial-*")
+    os.utime(left, (0, 0))
     assert vectors.load("counter-fitted", url).words == ["good", "fine", "bad", "awful"]
     assert asked == ["/stuck.zip", "/stuck.zip"]
+    assert not left.exists()
 
 
 def test_large_vectors_are_parsed_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
