@@ -13,8 +13,8 @@ Seconds are CPU seconds of one thread, without imports: other work on the machin
 method adds to its process for ours, and the whole worker process, packages included, for the peers.
 
 A peer's method first does a small part of its work, then twice as much. If all of it would take longer than --cap seconds,
-the time is extrapolated from the two (marked), and no quality is stated. Above 1,000 points even one permutation of Data
-Shapley, and leave-one-out, takes the peers too long: both the number of their fits and the size of each grow with the points,
+the time is extrapolated from the two (marked), and no quality is stated. Above 1,000 points even a few permutations of Data
+Shapley, and leave-one-out, take the peers too long: both the number of their fits and the size of each grow with the points,
 so they get 1,000 of the points and the time is multiplied by (N / 1000)^2. Ours always do all of theirs. `reference` is the
 Spearman correlation with a long run of ours on the same game (accuracy). Results of a size replace those of an earlier run in
 benchmarks/results/valuators.json; valuators.md is made of them.
@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -49,6 +48,8 @@ LARGE = 25_000
 """The size at which only DVRL and KNN-Shapley are run, with 500 instead of 300 validation points."""
 FEW = 1000
 """Points that the peers get where all of them would take too long."""
+PERMUTATIONS = 10
+"""What the peers' Data Shapley is timed on: opendataval truncates, so that one permutation may take a fortieth of another."""
 
 
 def snippets(cache: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -130,6 +131,8 @@ def pydvl(given: ValuationProblem, folder: str, method: str, work: int) -> Run:
 
 
 def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
+    from harness_valuators.opendataval_worker import peak_memory
+
     sys.path.append(folder)
     from pydvl.valuation import (
         DataOOBValuation,
@@ -162,7 +165,7 @@ def pydvl_worker(folder: str, method: str, work: int, job: Path) -> None:
     values = valuation.fit(train).result.values
     seconds = time.process_time() - begin
     np.save(job.with_name("values.npy"), np.asarray(values, dtype=float))
-    print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_memory() / 1e6}))
 
 
 @dataclass(frozen=True)
@@ -225,7 +228,7 @@ def jobs(n: int, options: argparse.Namespace) -> list[Job]:
                 "opendataval",
                 "permutations",
                 1000,
-                1,
+                PERMUTATIONS,
                 lambda p, k: opendataval(p, odv, "DataShapley", models_per_epoch=k, **once),
                 quadratic=True,
             ),
@@ -264,7 +267,7 @@ def jobs(n: int, options: argparse.Namespace) -> list[Job]:
                 "pydvl",
                 "permutations",
                 1000,
-                1,
+                PERMUTATIONS,
                 lambda p, k: pydvl(p, dvl, "data-shapley", k),
                 quadratic=True,
             ),

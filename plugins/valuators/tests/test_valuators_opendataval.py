@@ -1,5 +1,8 @@
 """opendataval in its worker; skipped only where the worker is not installed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from harness_valuators import opendataval as adapter
@@ -27,6 +30,19 @@ def test_knn_shapley_is_the_same_as_ours(blobs, worker):
     assert np.allclose(theirs.values, ours, atol=1e-5)
     assert theirs.seconds > 0
     assert theirs.peak_bytes > 1e8
+
+
+def test_peak_memory_is_the_workers_own():
+    """The kernel's figure for a process includes what its parent used before; the worker must not report that."""
+    child = "from harness_valuators.opendataval_worker import peak_memory; print(peak_memory())"
+    parent = f"""
+import subprocess, sys
+block = bytearray(500_000_000)
+block[::4096] = b"x" * len(block[::4096])
+subprocess.run([sys.executable, "-c", {child!r}], check=True)
+"""
+    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
+    assert 1e6 < int(done.stdout) < 2e8
 
 
 def test_data_oob_finds_flipped_labels(blobs, worker):
