@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.datasets.paths import DATA_VARIABLE
 from harness.errors import HarnessError, InputError
 from harness.records import HEADER, RecordFolder, read_record
 from harness.report.cells import Group, groups
@@ -17,6 +18,8 @@ from harness.statistics.samples import SEED
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.plan import Cell
 
 TOLERANCE = 1e-6
 """Relative difference up to which two figures are the same; probabilities are kept in single precision."""
@@ -191,7 +194,7 @@ def _suite(path: Path, records: Sequence[RecordFolder], report: Report) -> None:
     from harness.plan import make_plan
 
     suite = load_suite(path)
-    boards = {cell.dataset: cell.board for cell in make_plan(suite).cells}
+    cells = {cell.dataset: cell for cell in make_plan(suite).cells}
     theirs = [record for record in records if record.header.suite == suite.name]
     if not theirs:
         report.problems.append(f"No record is of the suite {suite.name!r} ({path}).")
@@ -199,12 +202,34 @@ def _suite(path: Path, records: Sequence[RecordFolder], report: Report) -> None:
         report.notes.append(f"{len(records) - len(theirs)} of the records are not of the suite {suite.name!r}.")
     for record in theirs:
         header = record.header
-        if header.dataset not in boards:
+        if header.dataset not in cells:
             report.problems.append(f"{record.folder}: {path} has no data set {header.dataset!r}")
-        elif header.board != boards[header.dataset]:
-            report.problems.append(
-                f"{record.folder}: was made by a changed suite (board {header.board}; {path} has {boards[header.dataset]})"
-            )
+        elif header.board != cells[header.dataset].board:
+            report.problems.append(f"{record.folder}: {_other_board(record, cells[header.dataset], path)}")
+    if any(DATA_ELSEWHERE in problem for problem in report.problems):
+        report.notes.append(
+            f"A named data set is read from a folder if its option `folder` or {DATA_VARIABLE} names one, else from the hub."
+        )
+
+
+def _other_board(record: RecordFolder, cell: Cell, path: Path) -> str:
+    """Why a record is not of this suite's board: what was changed, or that the data were read from elsewhere."""
+    header = record.header
+    shared = {role for role in {*header.components, *cell.components} if role in _SHARED or role.startswith("metric:")}
+    parts = [(role, header.components.get(role), cell.components.get(role)) for role in sorted(shared)]
+    changed = [role for role, a, b in parts if a is None or b is None or (a.name, a.options) != (b.name, b.options)]
+    boards = f"(board {header.board}; {path} has {cell.board})"
+    if changed:
+        return f"was made by a changed suite: {', '.join(changed)} {boards}"
+    theirs, ours = header.components.get("dataset"), cell.components.get("dataset")
+    if theirs is not None and ours is not None and theirs.digests != ours.digests:
+        return f"{DATA_ELSEWHERE} {boards}"
+    return f"was made by a changed suite {boards}"
+
+
+DATA_ELSEWHERE = "was made with data from elsewhere"
+
+_SHARED = frozenset({"dataset", "model", "test_attack"})
 
 
 def _boards(records: Sequence[RecordFolder], report: Report) -> None:
