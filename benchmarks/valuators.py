@@ -17,7 +17,8 @@ the time is extrapolated from the two (marked), and no quality is stated. Above 
 Shapley, and leave-one-out, take the peers too long: both the number of their fits and the size of each grow with the points,
 so they get 1,000 of the points and the time is multiplied by (N / 1000)^2. Ours always do all of theirs. `reference` is the
 Spearman correlation with a long run of ours on the same game (accuracy). Results of a size replace those of an earlier run in
-benchmarks/results/valuators.json; valuators.md is made of them.
+benchmarks/results/valuators.json; valuators.md is made of them. `--equal-quality` writes data_shapley.md: how good
+the values of Data Shapley are after how many seconds (ours once with the accuracy as utility, once with our default).
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ LARGE = 25_000
 """The size at which only DVRL and KNN-Shapley are run, with 500 instead of 300 validation points."""
 FEW = 1000
 """Points that the peers get where all of them would take too long."""
+WORK = (2, 4, 8, 16, 32, 64)
+"""Permutations in the comparison at equal quality; the peers do the last two."""
 PERMUTATIONS = 10
 """What the peers' Data Shapley is timed on: opendataval truncates, so that one permutation may take a fortieth of another."""
 
@@ -316,6 +319,33 @@ def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def equal_quality(options: argparse.Namespace) -> None:
+    """Data Shapley at 1,000 points: CPU seconds, and the Spearman correlation with a long run of the accuracy game."""
+    from harness.valuation_board import agreement
+
+    given, _ = problem(FEW, options.cache)
+    exact: dict[str, Any] = {"utility": "accuracy", "reliability": 1.0}
+    reference, *_ = ours(given, "data-shapley", 1, permutations=options.reference, **exact)
+    once: dict[str, Any] = {"max_mc_epochs": 1}
+    ways: dict[str, tuple[tuple[int, ...], Callable[[int], Run]]] = {
+        "ours (accuracy)": (WORK, lambda k: ours(given, "data-shapley", permutations=k, **exact)),
+        "ours": (WORK, lambda k: ours(given, "data-shapley", permutations=k, reliability=1.0)),
+    }
+    if folder := options.opendataval:
+        run = lambda k: opendataval(given, folder, "DataShapley", models_per_epoch=k, **once)  # noqa: E731
+        ways["opendataval"] = WORK[-2:], run
+    if options.pydvl:
+        ways["pydvl"] = WORK[-2:], lambda k: pydvl(given, options.pydvl, "data-shapley", k)
+    lines = ["| library | permutations | cpu_seconds | reference |", "|" + " --- |" * 4]
+    for name, (amounts, run) in ways.items():
+        for amount in amounts:
+            values, seconds, _ = run(amount)
+            spearman = float(agreement({"a": reference, "b": values}).to_numpy()[0, 1])
+            lines.append(f"| {name} | {amount} | {seconds:.2f} | {spearman:.3f} |")
+            print(lines[-1], flush=True)
+    (HERE / "results" / "data_shapley.md").write_text("\n".join(lines) + "\n")
+
+
 def save(row: dict[str, Any]) -> None:
     print(row, flush=True)
     key = ("n", "method", "library")
@@ -330,10 +360,11 @@ def save(row: dict[str, Any]) -> None:
 def report(rows: list[dict[str, Any]]) -> str:
     names = ["n", "method", "library", "work", "cpu_seconds", "times_ours", "peak_mb", "auroc", "reference"]
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    base = {(row["n"], row["method"]): row["seconds"] for row in rows if row["library"] == "ours"}
+    # Where the work differs, times say nothing about each other: see --equal-quality.
+    base = {(row["n"], row["method"], row["work"]): row["seconds"] for row in rows if row["library"] == "ours"}
     for row in rows:
-        ours_took = base.get((row["n"], row["method"]))
-        ratio = "" if row["library"] == "ours" or not ours_took else f"{row['seconds'] / ours_took:.1f}"
+        ours_took = base.get((row["n"], row["method"], row["work"]))
+        ratio = "" if row["library"].startswith("ours") or not ours_took else f"{row['seconds'] / ours_took:.1f}"
         cells = ["" if row.get(name) is None else str(row[name]) for name in names]
         cells[4], cells[5] = str(row["seconds"]), ratio
         if row["extrapolated_from"] is not None:
@@ -356,7 +387,11 @@ def main() -> None:
     parser.add_argument("--pydvl", default="")
     parser.add_argument("--reference", type=int, default=1024, help="permutations of the reference run")
     parser.add_argument("--cache", type=Path, default=Path("embeddings.npz"))
+    parser.add_argument("--equal-quality", action="store_true", help="Data Shapley's quality by time; nothing else")
     options = parser.parse_args()
+    if options.equal_quality:
+        equal_quality(options)
+        return
     for n in options.sizes:
         for row in bench(n, options):
             save(row)
