@@ -116,7 +116,8 @@ class TransformersClassifier(Classifier):
     rounding of float32 (about 1e-6).
 
     Args:
-        model: A model with a classification head; it is moved to the device and set to evaluation.
+        model: A model with a classification head; it is moved to the device and set to evaluation. Its weights are taken as
+            they are now: on a CPU a copy of them is what computes.
         tokenizer: Its tokenizer.
         runtime: Where and how to compute.
         max_length: Tokens after which an input is cut; by default what the checkpoint allows.
