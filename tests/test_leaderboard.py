@@ -18,6 +18,7 @@ from harness.record_writer import write_record
 from harness.records import RecordFolder, find_records
 from harness.report import Leaderboard, build
 from harness.report.baselines import Baselines, default_baselines, read_baselines, reported_boards
+from harness.report.columns import remarks
 from harness.report.exports import hf_yaml, lm_eval
 from harness.report.site import build_site
 from harness.testing.records import PretendArm, pretend_record
@@ -300,6 +301,12 @@ def test_the_terminal_table_fits_and_keeps_what_matters(leaderboard, width: int)
         assert "± sd" in header
     if width == 160:
         assert "Not shown" not in text
+
+
+def test_what_could_have_been_shown_is_said(several) -> None:
+    assert f"True differences below {several.detectable:,.0f} would" in remarks(several)[0]
+    hopeless = several.model_copy(update={"detectable": several.test + 1.0})
+    assert remarks(hopeless)[0].startswith("So few examples and seeds miss even the largest difference")
 
 
 def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> None:

@@ -269,9 +269,14 @@ def remarks(board: Board) -> list[str]:
     """What the figures of a board can and cannot say, line by line."""
     lines = []
     if board.primary and board.measured and board.detectable is not None:
-        lines.append(
-            f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
-        )
+        if board.test is not None and board.detectable > board.test:
+            lines.append(
+                "So few examples and seeds miss even the largest difference there can be more than one time in five."
+            )
+        else:
+            lines.append(
+                f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
+            )
     if any(name in board.scores for name in PLANTED):
         lines.append(
             "Planted blind spots: share of them found by the attack and hit by synthetic data, accuracy on their members,"
