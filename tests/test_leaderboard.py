@@ -145,6 +145,14 @@ def test_the_timid_arm_is_flagged_and_the_better_one_is_not(several, single) -> 
         assert board.row("bliss").flags == ()
 
 
+def test_an_arm_that_predicts_one_class_is_flagged(records, tmp_path: Path) -> None:
+    base, better = of(records, "films", "only")[0], of(records, "films", "bliss")[0]
+    assert build([base, better], baselines=()).boards[0].row("bliss").flags == ()
+    frame = better.frame("predictions").assign(prob_0=np.float32(0.9), prob_1=np.float32(0.1))
+    same = altered(better, tmp_path, {"predictions": frame})
+    assert "one class" in build([base, same], baselines=()).boards[0].row("bliss").flags
+
+
 def test_order_of_records_and_timings_change_nothing(records, leaderboard, tmp_path: Path) -> None:
     assert build(records[::-1]).to_json() == leaderboard.to_json()
     slower = [altered(record, tmp_path, timings={"fine-tune": 9.9}) for record in records]
@@ -306,7 +314,7 @@ def test_the_terminal_table_fits_and_keeps_what_matters(leaderboard, width: int)
 def test_what_could_have_been_shown_is_said(several) -> None:
     assert f"True differences below {several.detectable:,.0f} would" in remarks(several)[0]
     hopeless = several.model_copy(update={"detectable": several.test + 1.0})
-    assert remarks(hopeless)[0].startswith("So few examples and seeds miss even the largest difference")
+    assert remarks(hopeless)[0].startswith("At least one arm is known so loosely that even the largest")
 
 
 def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def _p(board: Board, row: Row) -> str:
 
 
 def _flags(board: Board, row: Row) -> str:
-    short_flags = {"less confident": "conf.↓", "less accurate": "acc.↓"}
+    short_flags = {"less confident": "conf.↓", "less accurate": "acc.↓", "one class": "1 class"}
     return "! " + " ".join(short_flags.get(flag, flag) for flag in row.flags) if row.flags else ""
 
 
@@ -260,7 +260,8 @@ def captions(board: Board) -> list[str]:
     lines += remarks(board)
     if any(row.flags for row in measured):
         lines.append(
-            "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance): not a success."
+            "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance), or nearly every example"
+            " gets one class: not a success."
         )
     return [*lines, *(f"† {source}" for source in sources(board)), *board.notes]
 
@@ -271,7 +272,8 @@ def remarks(board: Board) -> list[str]:
     if board.primary and board.measured and board.detectable is not None:
         if board.test is not None and board.detectable > board.test:
             lines.append(
-                "So few examples and seeds miss even the largest difference there can be more than one time in five."
+                "At least one arm is known so loosely that even the largest difference there can be would be missed more than"
+                " one time in five."
             )
         else:
             lines.append(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.records import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
-from harness.report.cells import Group, groups
+from harness.report.cells import Cell, Group, groups
 from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
 from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
 from harness.statistics.intervals import LEVEL, estimate
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 TIMID = {"less confident": "confidence/clean", "less accurate": "accuracy/clean"}
 """Flags, and the score whose drop raises them when unknown unknowns drop as well (thesis 5.3.2)."""
+
+ONE_CLASS = "one class"
+"""Flag of an arm that gives nearly all examples one class: no attack fools it, because it does not look at the text."""
+
+NEARLY_ALL = 0.95
 
 
 def primary_score(header: Record) -> str | None:
@@ -159,7 +164,7 @@ def board(group: Group) -> Board:
                 arm=arm,
                 seeds=tuple(sorted(seeds)),
                 rank=ranks.get(arm),
-                flags=_flags(arm, primary, contrasts),
+                flags=_flags(arm, seeds.values(), primary, contrasts),
                 scores={name: found for name, found in figures[arm].items() if found.seeds},
                 differences={
                     name: difference(found, adjusted.get((arm, name)))
@@ -224,7 +229,9 @@ def _ranks(panel: Panel, primary: str | None, values: dict[str, float | None]) -
     return shared_ranks(known, holm(pairs), lower=True)
 
 
-def _flags(arm: str, primary: str | None, contrasts: dict[tuple[str, str], Contrast]) -> tuple[str, ...]:
+def _flags(
+    arm: str, cells: Iterable[Cell], primary: str | None, contrasts: dict[tuple[str, str], Contrast]
+) -> tuple[str, ...]:
     if primary is None or (arm, primary) not in contrasts or contrasts[arm, primary].estimate.value >= 0:
         return ()
     flags = []
@@ -232,7 +239,20 @@ def _flags(arm: str, primary: str | None, contrasts: dict[tuple[str, str], Contr
         found = contrasts.get((arm, score))
         if found is not None and found.estimate.value < 0 and found.p < ALPHA:
             flags.append(flag)
+    if any(map(_one_class, cells)):
+        flags.append(ONE_CLASS)
     return tuple(flags)
+
+
+def _one_class(cell: Cell) -> bool:
+    """Whether nearly all clean test examples get the same class, and clearly fewer have it."""
+    import numpy as np
+
+    frame = cell.predictions
+    predicted = frame[[name for name in frame if str(name).startswith("prob_")]].to_numpy().argmax(axis=1)
+    label = np.bincount(predicted).argmax()
+    share, true = float((predicted == label).mean()), float((frame["label"] == label).mean())
+    return share >= NEARLY_ALL and share - true >= 1 - NEARLY_ALL
 
 
 def _primary_value(row: Row, primary: str | None) -> float:

@@ -79,7 +79,7 @@ class Row(_Part):
     rank: int | None = None
     """Rank by the board's primary score; arms that cannot be told apart share one."""
     flags: tuple[str, ...] = ()
-    """Reasons not to celebrate: ``"less confident"``, ``"less accurate"`` (see docs/statistics.md)."""
+    """Reasons not to celebrate: ``"less confident"``, ``"less accurate"``, ``"one class"`` (see docs/statistics.md)."""
     scores: dict[str, Figure] = Field(default_factory=dict)
     differences: dict[str, Difference] = Field(default_factory=dict)
     """To the baseline arm; empty for that arm itself and for reported rows."""
