@@ -169,11 +169,11 @@ class Store:
             compute: Writes the payload into the folder it is given; what it returns is added to ``meta``.
         """
         building = self._building(kind, identifier)
-        with explained(self.root):
-            shutil.rmtree(building, ignore_errors=True)  # left by a process that died: we hold its claim now
-            building.mkdir(parents=True)
-        start = time.perf_counter()
         try:
+            with explained(self.root):
+                shutil.rmtree(building, ignore_errors=True)  # left by a process that died: we hold its claim now
+                building.mkdir(parents=True)
+            start = time.perf_counter()
             with explained(self.root, only_space=True):
                 meta = compute(building)
             seconds = time.perf_counter() - start

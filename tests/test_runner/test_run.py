@@ -143,7 +143,13 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_board(
 
 def test_ctrl_c_says_that_nothing_is_lost(suite_file: Callable[..., Path], tmp_path: Path) -> None:
     arguments = command("run", suite_file(), "--output", tmp_path / "runs", "--store", tmp_path / "store")
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads; background jobs ignore it
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "fine-tune" in line:
