@@ -291,9 +291,7 @@ def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     given, noisy = problem(n, options.cache)
     reference = None
     if n <= FEW and (not options.only or "data-shapley" in options.only):
-        reference, *_ = ours(
-            given, "data-shapley", 1, permutations=options.reference, utility="accuracy", reliability=1.0
-        )
+        reference = long_run(given, options)
     for job in jobs(n, options):
         work = f"{job.full} {job.unit}"
         row: dict[str, Any] = {"n": n, "method": job.method, "library": job.library, "work": work}
@@ -319,29 +317,24 @@ def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def long_run(given: ValuationProblem, options: argparse.Namespace) -> np.ndarray:
+    return ours(given, "data-shapley", 1, permutations=options.reference, utility="accuracy", reliability=1.0)[0]
+
+
 def equal_quality(options: argparse.Namespace) -> None:
     """Data Shapley at 1,000 points: CPU seconds, and the Spearman correlation with a long run of the accuracy game."""
     from harness.valuation_board import agreement
 
     given, _ = problem(FEW, options.cache)
-    exact: dict[str, Any] = {"utility": "accuracy", "reliability": 1.0}
-    reference, *_ = ours(given, "data-shapley", 1, permutations=options.reference, **exact)
-    once: dict[str, Any] = {"max_mc_epochs": 1}
-    ways: dict[str, tuple[tuple[int, ...], Callable[[int], Run]]] = {
-        "ours (accuracy)": (WORK, lambda k: ours(given, "data-shapley", permutations=k, **exact)),
-        "ours": (WORK, lambda k: ours(given, "data-shapley", permutations=k, reliability=1.0)),
-    }
-    if folder := options.opendataval:
-        run = lambda k: opendataval(given, folder, "DataShapley", models_per_epoch=k, **once)  # noqa: E731
-        ways["opendataval"] = WORK[-2:], run
-    if options.pydvl:
-        ways["pydvl"] = WORK[-2:], lambda k: pydvl(given, options.pydvl, "data-shapley", k)
+    reference = long_run(given, options)
     lines = ["| library | permutations | cpu_seconds | reference |", "|" + " --- |" * 4]
-    for name, (amounts, run) in ways.items():
-        for amount in amounts:
-            values, seconds, _ = run(amount)
+    for job in jobs(FEW, options):
+        if job.method != "data-shapley":
+            continue
+        for amount in WORK if job.library.startswith("ours") else WORK[-2:]:
+            values, seconds, _ = job.run(given, amount)
             spearman = float(agreement({"a": reference, "b": values}).to_numpy()[0, 1])
-            lines.append(f"| {name} | {amount} | {seconds:.2f} | {spearman:.3f} |")
+            lines.append(f"| {job.library} | {amount} | {seconds:.2f} | {spearman:.3f} |")
             print(lines[-1], flush=True)
     (HERE / "results" / "data_shapley.md").write_text("\n".join(lines) + "\n")
 

@@ -151,6 +151,9 @@ def test_an_arm_that_predicts_one_class_is_flagged(records, tmp_path: Path) -> N
     frame = better.frame("predictions").assign(prob_0=np.float32(0.9), prob_1=np.float32(0.1))
     same = altered(better, tmp_path, {"predictions": frame})
     assert "one class" in build([base, same], baselines=()).boards[0].row("bliss").flags
+    lacking = altered(better, tmp_path, {"predictions": frame.drop(columns="prob_1")})
+    with pytest.raises(InputError, match="column 'prob_1' of the predictions is missing"):
+        build([base, lacking], baselines=())
 
 
 def test_order_of_records_and_timings_change_nothing(records, leaderboard, tmp_path: Path) -> None:

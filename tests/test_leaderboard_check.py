@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -150,21 +151,23 @@ def test_a_changed_suite_and_other_data_are_found(copy: Path) -> None:
     assert any("made from different data" in problem for problem in check([copy]).problems)
 
 
-def test_records_of_the_named_suite(copy: Path) -> None:
+def test_records_of_the_named_suite(copy: Path, tmp_path: Path) -> None:
     from harness import load_suite
     from harness.plan import make_plan
 
-    path = Path(__file__).parents[1] / "suites" / "quickstart.yaml"
+    path = tmp_path / "suite.yaml"
+    quickstart = (Path(__file__).parents[1] / "suites" / "quickstart.yaml").read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^metrics: .*", "metrics: [accuracy, uu, ece, attack]", quickstart), encoding="utf-8")
     cell = make_plan(load_suite(path)).cells[0]
     components = dict(cell.components)
-    right = {"suite": "quickstart", "dataset": cell.dataset, "board": cell.board}
     attack, data = components["test_attack"], components["dataset"]
     shorter = attack.model_copy(update={"options": attack.options | {"max_queries": 5}})
     elsewhere = data.model_copy(update={"digests": {"file": "another"}})
+    right = {"suite": "quickstart", "dataset": cell.dataset, "board": cell.board, "components": components}
     record = rewrite(one(copy, "only"), **right)
     assert check([record.folder], suite=path).ok
     for change, message in (
-        ({"board": "changed", "components": components}, "was made by a changed suite (board changed"),
+        ({"board": "changed"}, "was made by a changed suite (board changed"),
         (
             {"board": "changed", "components": components | {"test_attack": shorter}},
             "changed suite: test_attack (board",
@@ -174,7 +177,10 @@ def test_records_of_the_named_suite(copy: Path) -> None:
         ({"suite": "mine"}, "No record is of the suite 'quickstart'"),
     ):
         rewrite(record, **(right | change))
-        assert any(message in problem for problem in check([record.folder], suite=path).problems), message
+        report = check([record.folder], suite=path)
+        (problem,) = report.problems
+        assert message in problem
+        assert any("HARNESS_DATA" in note for note in report.notes) == ("elsewhere" in message)
 
 
 def test_texts_may_be_left_out_and_the_rest_is_still_checked(copy: Path) -> None:

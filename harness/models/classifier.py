@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import torch
 
 from harness.components.model import Classifier, Encoding
 from harness.errors import HarnessError, InputError
-from harness.models.forward import forward_of
+from harness.models.forward import Forward, forward_of
 from harness.models.quiet import quiet
 from harness.models.tokens import Encoder, longest, padded, token_batches
 from harness.progress import progress
@@ -117,7 +118,7 @@ class TransformersClassifier(Classifier):
 
     Args:
         model: A model with a classification head; it is moved to the device and set to evaluation. Its weights are taken as
-            they are now: on a CPU a copy of them is what computes.
+            they are at the first prediction: on a CPU a copy of them is what computes.
         tokenizer: Its tokenizer.
         runtime: Where and how to compute.
         max_length: Tokens after which an input is cut; by default what the checkpoint allows.
@@ -141,7 +142,15 @@ class TransformersClassifier(Classifier):
         self.tokenizer.model_max_length = self.max_length
         self._encode = Encoder(tokenizer, self.max_length)
         self._drift = None if runtime.dtype == torch.float32 else _Drift(runtime.dtype)
-        self._forward = forward_of(self.model, tokenizer.pad_token_id, runtime)
+        if runtime.backend == "onnx":
+            from harness.models.onnx import check_installed
+
+            check_installed()
+
+    @cached_property
+    def _forward(self) -> Forward:
+        # Not made before it is needed: a classifier that is only saved, or embeds, does without.
+        return forward_of(self.model, self.tokenizer.pad_token_id, self.runtime)
 
     def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Tokenise, truncated to ``max_length``; pairs lose tokens of the longer text first."""
@@ -177,15 +186,16 @@ class TransformersClassifier(Classifier):
             return np.zeros((0, self.num_labels), dtype=np.float32)
         batches = list(token_batches(encodings, self.runtime.max_tokens_per_batch))
         logits = []
+        forward = self._forward
         with self.runtime.inference():
             for rows in batches:
                 batch = [encodings[row] for row in rows]
-                logits.append(self._forward(batch))
+                logits.append(forward(batch))
                 advance(len(batch))
         probs = _softmax(logits)
         if self._drift is not None and self._drift.wanted:
             with within_memory("Set `dtype: float32`."), torch.inference_mode():
-                exact = [self._forward([encodings[row] for row in rows]) for rows in batches]
+                exact = [forward([encodings[row] for row in rows]) for rows in batches]
             self._drift.add(probs, _softmax(exact))
         ordered = np.empty_like(probs)
         ordered[np.concatenate(batches)] = probs

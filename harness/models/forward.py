@@ -10,17 +10,14 @@ import torch
 
 from harness.components.model import Encoding
 from harness.models.packed import GRID_SIZES, PackedClassifier, parts_of
-from harness.models.tokens import padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.models.classifier import Runtime
 
-PADDED = ("input_ids", "attention_mask", "token_type_ids")
-"""What ``transformers`` models take."""
-
-_PADDED_SIZES = {name: {0: "rows", 1: "tokens"} for name in PADDED}
+PADDED_SIZES = {name: {0: "rows", 1: "tokens"} for name in ("input_ids", "attention_mask", "token_type_ids")}
+"""What ``transformers`` models take, and which of its dimensions vary."""
 
 _SAMPLE = [Encoding((5,) * 8), Encoding((5,) * 6)]
 """What a graph is traced with: two texts of which one is padded, so that the trace keeps the arithmetic of the mask."""
@@ -36,24 +33,25 @@ def forward_of(model: PreTrainedModel, pad_id: int, runtime: Runtime) -> Forward
         InputError: ONNX is wanted and not installed.
         HarnessError: ONNX is wanted and the model cannot be exported.
     """
+    exported = runtime.backend == "onnx"
     parts = parts_of(model) if runtime.exact_cpu else None
     if parts is not None:
-        packed = PackedClassifier(model, parts, prepacked=runtime.backend == "torch")
-        if runtime.backend == "torch":
-            return lambda batch: packed(*packed.inputs(batch))
-        run = _session(packed, packed.inputs(_SAMPLE)._asdict(), GRID_SIZES)
-        return lambda batch: run(packed.inputs(batch)._asdict())
-    if runtime.backend == "torch":
-        return lambda batch: _logits(model, runtime.inputs(batch, pad_id))
-    segments = "token_type_ids" in inspect.signature(model.forward).parameters
+        packed = PackedClassifier(model, parts, prepacked=not exported)
+        if exported:
+            return _in_onnx(model, packed, lambda batch: packed.inputs(batch)._asdict(), GRID_SIZES)
+        return lambda batch: packed(*packed.inputs(batch))
+
+    takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
 
     def inputs(batch: Sequence[Encoding]) -> dict[str, torch.Tensor]:
-        ids, mask, given = padded(batch, pad_id)
-        arrays = [ids, mask] + [given if given is not None else ids * 0] * segments
-        return dict(zip(PADDED, map(torch.from_numpy, arrays), strict=False))
+        given = runtime.inputs(batch, pad_id)
+        if takes_segments:  # a graph has no default for them
+            given.setdefault("token_type_ids", torch.zeros_like(given["input_ids"]))
+        return given
 
-    run = _session(_ByPosition(model), inputs(_SAMPLE), _PADDED_SIZES)
-    return lambda batch: run(inputs(batch))
+    if exported:
+        return _in_onnx(model, _ByPosition(model), inputs, PADDED_SIZES)
+    return lambda batch: _logits(model, runtime.inputs(batch, pad_id))
 
 
 class _ByPosition(torch.nn.Module):
@@ -64,7 +62,7 @@ class _ByPosition(torch.nn.Module):
         self.model = model
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        return _logits(self.model, dict(zip(PADDED, tensors, strict=False)))
+        return _logits(self.model, dict(zip(PADDED_SIZES, tensors, strict=False)))
 
 
 def _logits(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -72,9 +70,13 @@ def _logits(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Te
     return logits
 
 
-def _session(
-    module: torch.nn.Module, sample: dict[str, torch.Tensor], sizes: dict[str, dict[int, str]]
-) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
+def _in_onnx(
+    model: PreTrainedModel,
+    module: torch.nn.Module,
+    inputs: Callable[[Sequence[Encoding]], dict[str, torch.Tensor]],
+    sizes: dict[str, dict[int, str]],
+) -> Forward:
     from harness.models.onnx import Session
 
-    return Session(module, sample, sizes)
+    session = Session(module, inputs(_SAMPLE), sizes, name=type(model).__name__)
+    return lambda batch: session(inputs(batch))

@@ -33,6 +33,7 @@ class Session:
         module: Makes logits of tensors, given by position.
         sample: Tensors to trace it with, by name.
         sizes: Which dimensions of which tensor vary, by name; dimensions of one name are equal.
+        name: What messages call it.
 
     Raises:
         InputError: ONNX is not installed.
@@ -40,7 +41,12 @@ class Session:
     """
 
     def __init__(
-        self, module: torch.nn.Module, sample: Mapping[str, torch.Tensor], sizes: Mapping[str, Mapping[int, str]]
+        self,
+        module: torch.nn.Module,
+        sample: Mapping[str, torch.Tensor],
+        sizes: Mapping[str, Mapping[int, str]],
+        *,
+        name: str,
     ) -> None:
         check_installed()
         import onnxruntime
@@ -49,7 +55,7 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
-        graph = _export(module, sample, sizes)
+        graph = _export(module, sample, sizes, name)
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._names = [given.name for given in self._session.get_inputs()]  # without those that the graph does not use
 
@@ -62,7 +68,7 @@ class Session:
 
 
 def _export(
-    module: torch.nn.Module, sample: Mapping[str, torch.Tensor], sizes: Mapping[str, Mapping[int, str]]
+    module: torch.nn.Module, sample: Mapping[str, torch.Tensor], sizes: Mapping[str, Mapping[int, str]], name: str
 ) -> bytes:
     import torch
 
@@ -75,11 +81,13 @@ def _export(
                 file,  # type: ignore[arg-type]  # a stream is allowed, the annotation forgets it
                 input_names=list(sample),
                 output_names=["logits"],
-                dynamic_axes={name: dict(sizes[name]) for name in sample} | {"logits": {0: "rows"}},
+                dynamic_axes={given: dict(sizes[given]) for given in sample} | {"logits": {0: "rows"}},
                 opset_version=_OPSET,
                 dynamo=False,  # the newer exporter needs a package more, and gains nothing for these graphs
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         first = (str(error).splitlines() or ["no message"])[0]
-        raise HarnessError(f"The model cannot be exported to ONNX: {first}", hint="Set `backend: torch`.") from error
+        raise HarnessError(
+            f"The model {name} cannot be exported to ONNX: {first}", hint="Set `backend: torch`."
+        ) from error
     return file.getvalue()

@@ -182,9 +182,8 @@ class _Dense:
     """Linear layers side by side as one matrix product, with a GELU behind it if wanted."""
 
     def __init__(self, layers: list[nn.Linear], prepacked: bool, *, activated: bool = False) -> None:
-        single = len(layers) == 1
-        weight = layers[0].weight.detach() if single else torch.cat([layer.weight.detach() for layer in layers])
-        self._bias = layers[0].bias.detach() if single else torch.cat([layer.bias.detach() for layer in layers])
+        weight = torch.cat([layer.weight.detach() for layer in layers])
+        self._bias = torch.cat([layer.bias.detach() for layer in layers])
         self._gelu = activated
         # The operators that torch's own compiler emits for this. They are not part of its public interface.
         self._onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if prepacked and _has_onednn() else None
@@ -212,7 +211,7 @@ def parts_of(model: PreTrainedModel) -> Parts | None:
         and getattr(config, "position_embedding_type", "absolute") == "absolute"
         and not getattr(config, "is_decoder", False)
     )
-    if read is None or not known or model.device.type != "cpu" or model.dtype != torch.float32:
+    if read is None or not known or model.dtype != torch.float32:
         return None
     try:
         parts = read(model)

@@ -42,7 +42,7 @@ class Cell:
             InputError: There are none.
         """
         frame = self.record.frame("predictions")
-        if frame is None or "id" not in frame or frame.empty:
+        if frame is None or frame.empty or not {"id", "label"} <= set(frame):
             raise InputError(f"{self.record.folder}: has no predictions per test example (predictions.parquet).")
         return frame
 
@@ -94,6 +94,20 @@ class Cell:
 
         found = self.header.scores.get(score)
         return None if found is None or found.value is None or not math.isfinite(found.value) else found.value
+
+
+def probabilities(record: RecordFolder, frame: pd.DataFrame, prefix: str) -> FloatArray:
+    """``(n, K)`` float32 of a record's predictions: ``prob`` of the clean texts, ``perturbed_prob`` after the attack.
+
+    Raises:
+        InputError: A class has no column.
+    """
+    import numpy as np
+
+    names = [f"{prefix}_{k}" for k in range(len(record.header.data.labels))]
+    if lacking := [name for name in names if name not in frame]:
+        raise InputError(f"{record.folder}: column {lacking[0]!r} of the predictions is missing.")
+    return frame[names].to_numpy(dtype=np.float32)
 
 
 class Group:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.datasets.paths import DATA_VARIABLE
 from harness.errors import HarnessError, InputError
-from harness.records import HEADER, RecordFolder, read_record
+from harness.records import HEADER, ComponentUse, RecordFolder, read_record
 from harness.report.cells import Group, groups
 from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of
 from harness.statistics.resampling import cluster_id, resample_rows
@@ -19,7 +19,6 @@ from harness.statistics.samples import SEED
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.plan import Cell
 
 TOLERANCE = 1e-6
 """Relative difference up to which two figures are the same; probabilities are kept in single precision."""
@@ -200,34 +199,30 @@ def _suite(path: Path, records: Sequence[RecordFolder], report: Report) -> None:
         report.problems.append(f"No record is of the suite {suite.name!r} ({path}).")
     elif len(theirs) < len(records):
         report.notes.append(f"{len(records) - len(theirs)} of the records are not of the suite {suite.name!r}.")
+    elsewhere = False
     for record in theirs:
-        header = record.header
-        if header.dataset not in cells:
+        header, cell = record.header, cells.get(record.header.dataset)
+        if cell is None:
             report.problems.append(f"{record.folder}: {path} has no data set {header.dataset!r}")
-        elif header.board != cells[header.dataset].board:
-            report.problems.append(f"{record.folder}: {_other_board(record, cells[header.dataset], path)}")
-    if any(DATA_ELSEWHERE in problem for problem in report.problems):
+        elif header.board != cell.board:
+            changed = _changed(header.components, cell.components)
+            if not changed and header.components["dataset"].digests != cell.components["dataset"].digests:
+                elsewhere, reason = True, "was made with data from elsewhere"
+            else:
+                reason = ": ".join(filter(None, ("was made by a changed suite", ", ".join(changed))))
+            report.problems.append(f"{record.folder}: {reason} (board {header.board}; {path} has {cell.board})")
+    if elsewhere:
         report.notes.append(
             f"A named data set is read from a folder if its option `folder` or {DATA_VARIABLE} names one, else from the hub."
         )
 
 
-def _other_board(record: RecordFolder, cell: Cell, path: Path) -> str:
-    """Why a record is not of this suite's board: what was changed, or that the data were read from elsewhere."""
-    header = record.header
-    shared = {role for role in {*header.components, *cell.components} if role in _SHARED or role.startswith("metric:")}
-    parts = [(role, header.components.get(role), cell.components.get(role)) for role in sorted(shared)]
-    changed = [role for role, a, b in parts if a is None or b is None or (a.name, a.options) != (b.name, b.options)]
-    boards = f"(board {header.board}; {path} has {cell.board})"
-    if changed:
-        return f"was made by a changed suite: {', '.join(changed)} {boards}"
-    theirs, ours = header.components.get("dataset"), cell.components.get("dataset")
-    if theirs is not None and ours is not None and theirs.digests != ours.digests:
-        return f"{DATA_ELSEWHERE} {boards}"
-    return f"was made by a changed suite {boards}"
+def _changed(theirs: Mapping[str, ComponentUse], ours: Mapping[str, ComponentUse]) -> list[str]:
+    """Roles, of those that a board rests on, in which another component or other options are at work."""
+    roles = sorted(role for role in {*theirs, *ours} if role in _SHARED or role.startswith("metric:"))
+    pairs = [(role, theirs.get(role), ours.get(role)) for role in roles]
+    return [role for role, a, b in pairs if a is None or b is None or (a.name, a.options) != (b.name, b.options)]
 
-
-DATA_ELSEWHERE = "was made with data from elsewhere"
 
 _SHARED = frozenset({"dataset", "model", "test_attack"})
 

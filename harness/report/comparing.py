@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import InputError
 from harness.records import RecordFolder
-from harness.report.cells import Cell, Group
+from harness.report.cells import Cell, Group, probabilities
 from harness.report.derive import Panel, difference, primary_score, score_info
 from harness.report.model import Difference, Figure, ScoreInfo
 from harness.statistics.comparison import holm
@@ -248,11 +248,10 @@ def _deployed(cell: Cell) -> _Deployed:
     import numpy as np
 
     frame = cell.predictions
-    classes = range(len(cell.header.data.labels))
-    probs = frame[[f"prob_{k}" for k in classes]].to_numpy(dtype=float)
+    probs = probabilities(cell.record, frame, "prob").astype(float)
     succeeded = [False] * len(frame)
     if "status" in frame:
-        attacked = frame[[f"perturbed_prob_{k}" for k in classes]].to_numpy(dtype=float)
+        attacked = probabilities(cell.record, frame, "perturbed_prob").astype(float)
         succeeded = (frame["status"] == "succeeded").tolist()
         probs = np.where(np.asarray(succeeded)[:, None], attacked, probs)
     texts = cell.record.frame("texts")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.records import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
-from harness.report.cells import Cell, Group, groups
+from harness.report.cells import Cell, Group, groups, probabilities
 from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
 from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
 from harness.statistics.intervals import LEVEL, estimate
@@ -25,6 +25,7 @@ ONE_CLASS = "one class"
 """Flag of an arm that gives nearly all examples one class: no attack fools it, because it does not look at the text."""
 
 NEARLY_ALL = 0.95
+"""Share of the clean test examples from which on an arm is said to predict one class."""
 
 
 def primary_score(header: Record) -> str | None:
@@ -249,7 +250,7 @@ def _one_class(cell: Cell) -> bool:
     import numpy as np
 
     frame = cell.predictions
-    predicted = frame[[name for name in frame if str(name).startswith("prob_")]].to_numpy().argmax(axis=1)
+    predicted = probabilities(cell.record, frame, "prob").argmax(axis=1)
     label = np.bincount(predicted).argmax()
     share, true = float((predicted == label).mean()), float((frame["label"] == label).mean())
     return share >= NEARLY_ALL and share - true >= 1 - NEARLY_ALL

@@ -10,13 +10,14 @@ from harness.components.example import Example, Task
 from harness.components.metric import AttackedTest, Outcome
 from harness.errors import HarnessError, InputError
 from harness.records import RecordFolder
+from harness.report.cells import probabilities
 from harness.types import Texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.components.metric import Metric, Score
-    from harness.types import FloatArray, IntArray
+    from harness.types import IntArray
 
 RECOVERABLE = frozenset({"baseline"})
 """Needs of metrics that records can satisfy: the baseline's outcome, from its own record."""
@@ -79,7 +80,7 @@ def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Ou
         raise InputError(f"{record.folder}/texts.parquet: its ids are not those of predictions.parquet.")
     attacked: AttackedTest | None = None
     if "status" in predictions:
-        parts = (_probs(record, predictions, "perturbed_prob"), predictions["queries"].to_numpy())
+        parts = (probabilities(record, predictions, "perturbed_prob"), predictions["queries"].to_numpy())
         status = predictions["status"].tolist()
         if texts is None:
             attacked = _TextlessAttack(status, _WithheldTexts(len(status)), *parts)
@@ -89,9 +90,9 @@ def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Ou
         task=Task(header.dataset, header.data.labels, header.data.columns, header.data.description),
         thresholds=header.thresholds,
         test=_examples(predictions, texts),
-        probs=_probs(record, predictions, "prob"),
+        probs=probabilities(record, predictions, "prob"),
         validation=_examples(validation, None),
-        validation_probs=_probs(record, validation, "prob"),
+        validation_probs=probabilities(record, validation, "prob"),
         attacked=attacked,
         baseline=None if baseline is None else outcome_of(baseline),
     )
@@ -104,15 +105,6 @@ def _need(record: RecordFolder, name: str) -> pd.DataFrame:
     if lacking := [column for column in ("id", "label") if column not in frame]:
         raise InputError(f"{record.folder}/{name}.parquet: column {lacking[0]!r} is missing.")
     return frame
-
-
-def _probs(record: RecordFolder, frame: pd.DataFrame, prefix: str) -> FloatArray:
-    import numpy as np
-
-    names = [f"{prefix}_{k}" for k in range(len(record.header.data.labels))]
-    if lacking := [name for name in names if name not in frame]:
-        raise InputError(f"{record.folder}: column {lacking[0]!r} of the predictions is missing.")
-    return frame[names].to_numpy(dtype=np.float32)
 
 
 def texts_of(frame: pd.DataFrame, first: str, second: str) -> list[Texts]:

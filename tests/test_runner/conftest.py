@@ -61,8 +61,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_reviews(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes ``train.csv``, ``validation.csv`` and ``test.csv`` with columns ``text`` and ``label``; returns their folder."""
 
-    def write(*, train: int, validation: int, test: int, seed: int = 0) -> Path:
-        folder, rng = tmp_path_factory.mktemp("data"), random.Random(seed)
+    def write(*, train: int, validation: int, test: int) -> Path:
+        folder, rng = tmp_path_factory.mktemp("data"), random.Random(0)
         for split, size in (("train", train), ("validation", validation), ("test", test)):
             with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as stream:
                 writer = csv.writer(stream)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.records import Record, RecordFolder
+from harness.report.cells import probabilities
 from harness.types import BoolArray, FloatArray, IntArray
 
 POPULATIONS = ("clean", "perturbed", "deployed")
@@ -44,13 +45,12 @@ class Predictions:
         frame = record.frame("predictions")
         if frame is None:
             frame = pd.DataFrame({"id": [], "label": [], "prob_0": [], "prob_1": []})
-        classes = range(len(record.header.data.labels))
-        probs = frame[[f"prob_{k}" for k in classes]].to_numpy(np.float32)
+        probs = probabilities(record, frame, "prob")
         n = len(frame)
         succeeded, after = np.zeros(n, dtype=bool), None
         if "status" in frame and "perturbed_prob_0" in frame and frame["status"].notna().any():
             succeeded = (frame["status"] == "succeeded").to_numpy(bool)
-            attacked = frame[[f"perturbed_prob_{k}" for k in classes]].to_numpy(np.float32)
+            attacked = probabilities(record, frame, "perturbed_prob")
             after = np.where(succeeded[:, None], attacked, probs)
         tags = frame["tags"] if "tags" in frame else [()] * n
         return cls(

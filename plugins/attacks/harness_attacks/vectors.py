@@ -28,7 +28,6 @@ COUNTER_FITTED_URL = "https://github.com/nmrksic/counter-fitting/raw/master/word
 COUNTER_FITTED_SHA256 = "6f67f40c9b2e757695b3af2209bcd4393377962ca440dd4fad542937d01e7d56"
 """SHA-256 of that file, as recorded by a project that downloaded it in October 2026."""
 
-
 _ABANDONED = 86_400
 """Seconds after which nobody goes on writing a file."""
 
