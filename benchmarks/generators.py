@@ -29,7 +29,7 @@ from harness_generators.testing import ChatServer, Faults
 
 import harness
 from harness.components import Example, GenerationTask, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
-from harness.leakage import closest
+from harness.datasets.leakage import closest
 
 RESULTS = Path(__file__).parent / "results" / "generators.json"
 LATENCY = 0.3

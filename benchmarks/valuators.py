@@ -83,7 +83,7 @@ def snippets(cache: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def problem(n: int, cache: Path) -> tuple[ValuationProblem, np.ndarray]:
     from harness.components import ValuationProblem
-    from harness.valuation_board import inject_label_noise
+    from harness.valuation.judge import inject_label_noise
 
     rng = np.random.default_rng(1)
     valid = 500 if n >= LARGE else 300
@@ -103,8 +103,8 @@ Run = tuple[np.ndarray, float, float]  # values, CPU seconds, peak MB
 
 
 def ours(given: ValuationProblem, name: str, seed: int = 0, **options: Any) -> Run:
-    from harness import valuation_board
     from harness.registry import component
+    from harness.valuation import judge as valuation_board
 
     valuator = component("valuator", name, **options)
     valuation_board.warm_up(valuator, given)
@@ -286,7 +286,7 @@ def few(given: ValuationProblem) -> ValuationProblem:
 
 
 def bench(n: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    from harness.valuation_board import agreement, noisy_label_auroc
+    from harness.valuation.judge import agreement, noisy_label_auroc
 
     given, noisy = problem(n, options.cache)
     reference = None
@@ -323,7 +323,7 @@ def long_run(given: ValuationProblem, options: argparse.Namespace) -> np.ndarray
 
 def equal_quality(options: argparse.Namespace) -> None:
     """Data Shapley at 1,000 points: CPU seconds, and the Spearman correlation with a long run of the accuracy game."""
-    from harness.valuation_board import agreement
+    from harness.valuation.judge import agreement
 
     given, _ = problem(FEW, options.cache)
     reference = long_run(given, options)

@@ -6,8 +6,9 @@ The public names below are loaded on first use, so that ``import harness`` costs
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from harness.version import __version__
+
 if TYPE_CHECKING:
-    from harness.api import load_suite, run
     from harness.components import (
         Attack,
         AttackResult,
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     )
     from harness.models import load_classifier
     from harness.registry import component
-
-__version__ = "0.1.0"
+    from harness.running import run
+    from harness.suite import load_suite
 
 _HOME = {
-    "load_suite": "harness.api",
-    "run": "harness.api",
+    "load_suite": "harness.suite",
+    "run": "harness.running",
     "component": "harness.registry",
     "load_classifier": "harness.models",
     **dict.fromkeys(
@@ -67,6 +68,7 @@ __all__ = [
     "Task",
     "ValuationProblem",
     "Valuator",
+    "__version__",
     "component",
     "load_classifier",
     "load_suite",

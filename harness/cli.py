@@ -99,9 +99,9 @@ def plan(
 @app.command()
 def validate(suite: SuiteFile, overrides: Overrides = None) -> None:
     """Check a suite: every key, name and option of every component."""
-    from harness.suite import read_suite
+    from harness.suite import load_suite
 
-    checked = read_suite(suite, overrides=overrides or ())
+    checked = load_suite(suite, overrides=overrides or ())
     sizes = [(len(checked.datasets), "data set"), (len(checked.arms), "arm"), (len(checked.seeds), "seed")]
     typer.echo(f"{suite}: valid. {', '.join(_count(number, noun) for number, noun in sizes)}.")
 
@@ -134,7 +134,7 @@ def schema(
     if output is None:
         typer.echo(text)
     else:
-        from harness.store import explained
+        from harness.disk import explained
 
         with explained(output, elsewhere="Choose another place with --output."):
             output.write_text(text + "\n", encoding="utf-8")
@@ -161,8 +161,8 @@ def new_plugin_command(
     folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the package's folder is made.")] = Path(),
 ) -> None:
     """Write a working plugin package: code, entry point, contract test."""
+    from harness.disk import explained
     from harness.new_plugin import new_plugin
-    from harness.store import explained
 
     with explained(folder, elsewhere="Choose another place with --folder."):
         made = new_plugin(kind, name, folder)
@@ -172,14 +172,15 @@ def new_plugin_command(
 @app.command()
 def version() -> None:
     """Print the version."""
-    from harness import __version__
+    from harness.version import __version__
 
     typer.echo(f"bliss-harness {__version__}")
 
 
 def _mount_leaderboard() -> None:
     """``leaderboard`` and ``compare`` keep their options beside what they do; nothing heavy is imported with them."""
-    from harness.report.commands import compare, leaderboard_app
+    from harness.commands.compare import compare
+    from harness.commands.leaderboard import leaderboard_app
 
     app.add_typer(leaderboard_app, name="leaderboard")
     app.command()(compare)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.hooks import Hooks
+from harness.observers.hooks import Hooks
 from harness.registry import Registry
 
 ROOT = Path(__file__).parent.parent

@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from scipy import stats
 
 from harness.errors import InputError
-from harness.record_writer import write_record
-from harness.records import RecordFolder, find_records
+from harness.records.model import RecordFolder, find_records
+from harness.records.writer import write_record
 from harness.report import Leaderboard, build
 from harness.report.baselines import Baselines, default_baselines, read_baselines, reported_boards
 from harness.report.columns import remarks

@@ -11,12 +11,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from harness.commands.compare import compare as compare_command
+from harness.commands.leaderboard import leaderboard_app
 from harness.errors import HarnessError, InputError
-from harness.record_writer import write_record
-from harness.records import HEADER, RecordFolder, find_records
+from harness.records.model import HEADER, RecordFolder, find_records
+from harness.records.writer import write_record
 from harness.report.check import check
-from harness.report.commands import compare as compare_command
-from harness.report.commands import leaderboard_app
 from harness.report.comparing import compare
 from harness.testing.records import PretendArm, pretend_record
 

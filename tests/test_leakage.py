@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.leakage import closest, leaks
+from harness.datasets.leakage import closest, leaks
 
 SENTENCES = [
     "A gripping story, told with warmth and a great deal of wit.",

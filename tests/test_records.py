@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from harness.errors import InputError, StoreError
-from harness.record_writer import write_parquet, write_record
-from harness.records import HEADER, SCHEMA_VERSION, find_records, read_record
+from harness.records.model import HEADER, SCHEMA_VERSION, find_records, read_record
+from harness.records.writer import write_parquet, write_record
 from harness.report import Leaderboard
 from harness.testing.records import PretendArm, pretend_record
 
@@ -66,7 +66,7 @@ def test_a_failed_write_leaves_the_old_record(record, monkeypatch) -> None:
     def full(frame: pd.DataFrame, path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.record_writer.write_parquet", full)
+    monkeypatch.setattr("harness.records.writer.write_parquet", full)
     with pytest.raises(StoreError, match="No space left"):
         write_record(record.folder, record.header, frames)
     assert {path.name: path.read_bytes() for path in record.folder.rglob("*") if path.is_file()} == before

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import StoreError
-from harness.payload import join_texts, read_arrays, read_examples, split_texts, write_arrays, write_examples
 from harness.seeds import derive_seed
-from harness.store import DamagedArtifactError, Store
+from harness.store.payload import join_texts, read_arrays, read_examples, split_texts, write_arrays, write_examples
+from harness.store.store import DamagedArtifactError, Store
 
 
 def put(store: Store, content: str = "payload", identifier: str = "a1") -> None:
@@ -122,7 +122,7 @@ def test_a_read_only_folder(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from harness.store import Store
+from harness.store.store import Store
 
 with Store(Path(sys.argv[1])).claim("kind", "a1"):
     print("held", flush=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.hooks import Observers, RunInfo, installed
-from harness.records import read_record
+from harness.observers.hooks import Observers, RunInfo, installed
+from harness.records.model import read_record
 from harness.registry import Registry
 
 RECORD = Path(__file__).parent / "data" / "records"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.commands.common import console
-from harness.store import DamagedArtifactError, Store
+from harness.store.store import DamagedArtifactError, Store
 
 
 def show_cache(root: Path, *, clear: bool, verify: bool) -> None:

@@ -26,9 +26,9 @@ class Selection:
 
     def suite(self) -> Suite:
         """Read, validate and restrict it."""
-        from harness.suite import read_suite
+        from harness.suite import load_suite
 
-        suite = read_suite(self.path, overrides=self.overrides)
+        suite = load_suite(self.path, overrides=self.overrides)
         return suite.restrict(
             arms=self.arms or None, datasets=self.datasets or None, seeds=self.seeds or None, limit=self.limit
         )

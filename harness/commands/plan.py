@@ -12,14 +12,15 @@ from harness.components.generator import Generator, Usage
 
 if TYPE_CHECKING:
     from harness.plan import Plan
-    from harness.store import Store
+    from harness.store.store import Store
 
 
 def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
     """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
     from harness.engines.local import LocalEngine
-    from harness.runner import beside, complaints, prepare
-    from harness.store import Store
+    from harness.running.preflight import beside, complaints
+    from harness.running.runner import prepare
+    from harness.store.store import Store
 
     suite = selection.suite()
     plan, artifacts = prepare(suite), Store(store, read_only=True)
@@ -81,7 +82,7 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
 
     def size(load: Load) -> tuple[int, float, Any]:
         from harness.datasets import limit
-        from harness.payload import read_examples
+        from harness.store.payload import read_examples
 
         if load.id not in sizes:
             if store.has(load.kind, load.id):

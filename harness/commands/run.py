@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import Selection, console
-from harness.display import PlainDisplay, RichDisplay, duration
+from harness.observers.display import PlainDisplay, RichDisplay, duration
 
 if TYPE_CHECKING:
-    from harness.records import RecordFolder
+    from harness.records.model import RecordFolder
 
 
 def run_suite(selection: Selection, *, output: Path, store: Path, quiet: bool) -> None:
     """Run a suite with a display, print its leaderboard, and say where everything is."""
     from harness.report.synthesis import syntheses
-    from harness.runner import failed, run
+    from harness.running.runner import failed, run
 
     suite = selection.suite()
     screen, notes = console(), console(stderr=True)

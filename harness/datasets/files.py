@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from harness.datasets.paths import existing_file, locate
 from harness.datasets.readers import Table, read_table
 from harness.datasets.tabular import TabularSource
-from harness.digests import file_digest
+from harness.disk import known_digest
 
 
 class Files(TabularSource):
@@ -50,7 +50,7 @@ class Files(TabularSource):
         options = super().identity()
         for name in ("folder", "train", "validation", "test"):
             del options[name]
-        return options | {split: file_digest(existing_file(path)) for split, path in self._paths().items()}
+        return options | {split: known_digest(existing_file(path)) for split, path in self._paths().items()}
 
     def _paths(self) -> dict[str, Path]:
         named = {"train": self.train, "validation": self.validation, "test": self.test}

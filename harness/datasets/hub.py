@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.datasets.paths import locate
 from harness.datasets.readers import Table, require
-from harness.digests import files_digest
+from harness.disk import files_digest
 from harness.errors import DataError, InputError
 from harness.progress import progress
 

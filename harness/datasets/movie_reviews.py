@@ -10,7 +10,7 @@ from pydantic import Field
 
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Example, Task
-from harness.digests import file_digest
+from harness.disk import known_digest
 from harness.errors import DataError, InputError
 
 Source = Literal["imdb", "rotten_tomatoes"]
@@ -51,7 +51,7 @@ class MovieReviews(DatasetSource):
 
     def identity(self) -> dict[str, Any]:
         """The options, and a digest of the reviews."""
-        return super().identity() | {"content": file_digest(_file())}
+        return super().identity() | {"content": known_digest(_file())}
 
     def load(self, *, seed: int) -> Dataset:
         """Read the reviews and draw the splits; see :meth:`harness.components.DatasetSource.load`."""

@@ -198,6 +198,6 @@ class Planted(DatasetSource):
             harness.errors.DataError: A spot without members in the test set, or with nothing to change in the training set;
                 a label that the data set does not have; a shifted domain with other classes.
         """
-        from harness.datasets.planted_spots import plant
+        from harness.datasets.planting import plant
 
         return plant(self, self.wrapped().load(seed=seed), seed=seed)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.hooks import Observers, StageInfo
+from harness.observers.hooks import Observers, StageInfo
 from harness.progress import Bar, reporting
 from harness.stages.base import Context, Stage
-from harness.store import Artifact, DamagedArtifactError, Store
+from harness.store.store import Artifact, DamagedArtifactError, Store
 
 
 class StageError(HarnessError):

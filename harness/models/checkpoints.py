@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.datasets.paths import locate
-from harness.digests import files_digest
+from harness.disk import files_digest
 from harness.errors import InputError, did_you_mean, nearest
 from harness.progress import progress
 

@@ -16,9 +16,9 @@ import torch
 from harness.components.model import Classifier, Encoding
 from harness.errors import HarnessError, InputError
 from harness.models.forward import Forward, forward_of
-from harness.models.quiet import quiet
 from harness.models.tokens import Encoder, longest, padded, token_batches
 from harness.progress import progress
+from harness.quiet import quiet
 from harness.types import Texts
 
 if TYPE_CHECKING:

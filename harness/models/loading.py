@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from harness.errors import InputError
-from harness.models.quiet import quiet
+from harness.quiet import quiet
 
 
 def load_for_fine_tuning(

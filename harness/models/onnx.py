@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, InputError
-from harness.models.quiet import quiet
+from harness.quiet import quiet
 
 if TYPE_CHECKING:
     import torch

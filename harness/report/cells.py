@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
-from harness.records import Record, RecordFolder
+from harness.records.model import Record, RecordFolder
 from harness.statistics.samples import Sample
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.paths import DATA_VARIABLE
 from harness.errors import HarnessError, InputError
-from harness.records import HEADER, ComponentUse, RecordFolder, read_record
+from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record
 from harness.report.cells import Group, groups
 from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of
 from harness.statistics.resampling import cluster_id, resample_rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import InputError
-from harness.records import RecordFolder
+from harness.records.model import RecordFolder
 from harness.report.cells import Cell, Group, probabilities
 from harness.report.derive import Panel, difference, primary_score, score_info
 from harness.report.model import Difference, Figure, ScoreInfo

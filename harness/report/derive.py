@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.records import Record, RecordFolder
+from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
 from harness.report.cells import Cell, Group, groups, probabilities
 from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo

@@ -43,7 +43,7 @@ def lm_eval(leaderboard: Leaderboard, arm: str) -> str:
     """
     from scipy import stats
 
-    from harness import __version__
+    from harness.version import __version__
 
     quantile = float(stats.norm.ppf(0.5 + leaderboard.level / 2))
     output: dict[str, Any] = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from harness.records import RecordFolder
+    from harness.records.model import RecordFolder
     from harness.report.baselines import Baselines
 
 LEADERBOARD_VERSION = 1
@@ -92,7 +92,7 @@ class Board(_Part):
 
     suite: str
     board: str
-    """Digest of what all rows have in common (see :class:`harness.records.Record`); empty if nothing was measured."""
+    """Digest of what all rows have in common (see :class:`harness.records.model.Record`); empty if nothing was measured."""
     dataset: str
     baseline: str
     """Name of the arm that differences refer to."""

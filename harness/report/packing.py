@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.disk import explained
 from harness.errors import InputError
-from harness.record_writer import write_record
-from harness.records import RecordFolder, find_records
-from harness.store import explained
+from harness.records.model import RecordFolder, find_records
+from harness.records.writer import write_record
 
 FIGURES = ("predictions", "validation", "per_example", "replicates", "map")
 """Files of a record that never quote the data set."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.components.example import Example, Task
 from harness.components.metric import AttackedTest, Outcome
 from harness.errors import HarnessError, InputError
-from harness.records import RecordFolder
+from harness.records.model import RecordFolder
 from harness.report.cells import probabilities
 from harness.types import Texts
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.records import find_records
+from harness.records.model import find_records
 from harness.report.baselines import Baselines
 from harness.report.model import Leaderboard
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.records import RecordFolder
+    from harness.records.model import RecordFolder
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.valuator import ValuationProblem, Valuator
-from harness.payload import labels_of, read_arrays, read_examples, write_arrays, write_json
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.corrupt import Corrupt
 from harness.stages.embed import Embed, embeddings_of
 from harness.stages.load import task_of
 from harness.stages.value import checked
-from harness.store import Artifact
+from harness.store.payload import labels_of, read_arrays, read_examples, write_arrays, write_json
+from harness.store.store import Artifact
 
 if TYPE_CHECKING:
-    from harness.valuation_board import AssessedValues, Measured
+    from harness.valuation.judge import AssessedValues, Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class Assess(Stage):
         return {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
 
     def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        from harness.record_writer import write_parquet
-        from harness.valuation_board import assess, measure, warm_up
+        from harness.records.writer import write_parquet
+        from harness.valuation.judge import assess, measure, warm_up
 
         data = inputs["data"]
         y_train, y_valid, y_test = (
@@ -72,7 +72,7 @@ def assessed_of(artifact: Artifact) -> tuple[AssessedValues, Measured]:
     """What an :class:`Assess` stage found."""
     import pandas as pd
 
-    from harness.valuation_board import AssessedValues, Measured
+    from harness.valuation.judge import AssessedValues, Measured
 
     found = artifact.json("assessed.json")
     values = read_arrays(artifact.path("values.safetensors"))["values"]

@@ -11,7 +11,12 @@ from harness.components.attack import Attack
 from harness.components.metric import AttackedTest
 from harness.components.model import Model
 from harness.errors import HarnessError
-from harness.payload import (
+from harness.progress import progress
+from harness.stages.base import Configured, Context, Stage
+from harness.stages.fine_tune import FineTune
+from harness.stages.load import Load
+from harness.stages.predict import finite
+from harness.store.payload import (
     as_float32,
     join_texts,
     read_arrays,
@@ -21,12 +26,7 @@ from harness.payload import (
     write_arrays,
     write_table,
 )
-from harness.progress import progress
-from harness.stages.base import Configured, Context, Stage
-from harness.stages.fine_tune import FineTune
-from harness.stages.load import Load
-from harness.stages.predict import finite
-from harness.store import Artifact
+from harness.store.store import Artifact
 
 
 @dataclass(frozen=True, eq=False)

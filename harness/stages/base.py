@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from harness.registry import Entry, blaming, code_digest
-from harness.store import Artifact
+from harness.store.store import Artifact
 
 if TYPE_CHECKING:
     from harness.components.base import Component

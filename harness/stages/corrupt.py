@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.payload import labels_of, read_examples, write_arrays, write_examples
 from harness.stages.base import Context, Stage
 from harness.stages.load import Load, task_of
-from harness.store import Artifact
+from harness.store.payload import labels_of, read_examples, write_arrays, write_examples
+from harness.store.store import Artifact
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Corrupt(Stage):
         return {"load": self.load}
 
     def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        from harness.valuation_board import inject_label_noise
+        from harness.valuation.judge import inject_label_noise
 
         load = inputs["load"]
         train = read_examples(load.path("train.parquet"))

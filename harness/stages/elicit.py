@@ -13,7 +13,14 @@ from harness.components.generator import UnknownUnknown
 from harness.components.model import Classifier, Model
 from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
 from harness.errors import HarnessError
-from harness.payload import (
+from harness.progress import Bar, progress
+from harness.stages.base import Configured, Context, Stage, given
+from harness.stages.embed import Embed, embeddings_of
+from harness.stages.fine_tune import FineTune
+from harness.stages.load import Load
+from harness.stages.predict import Predict, probs_of
+from harness.stages.value import Value, values_of
+from harness.store.payload import (
     as_float32,
     join_texts,
     read_arrays,
@@ -23,14 +30,7 @@ from harness.payload import (
     write_json,
     write_table,
 )
-from harness.progress import Bar, progress
-from harness.stages.base import Configured, Context, Stage, given
-from harness.stages.embed import Embed, embeddings_of
-from harness.stages.fine_tune import FineTune
-from harness.stages.load import Load
-from harness.stages.predict import Predict, probs_of
-from harness.stages.value import Value, values_of
-from harness.store import Artifact
+from harness.store.store import Artifact
 
 if TYPE_CHECKING:
     from harness.types import IntArray
@@ -227,7 +227,7 @@ def write_uus(out: Path, uus: Sequence[UnknownUnknown]) -> None:
 
 def uus_of(artifact: Artifact, train: Sequence[Example]) -> list[UnknownUnknown]:
     """The unknown unknowns of an :class:`Elicit` stage."""
-    from harness.payload import read_table
+    from harness.store.payload import read_table
 
     table, probs = read_table(artifact.path("uus.parquet")), read_arrays(artifact.path("probs.safetensors"))
     perturbed = join_texts(table["perturbed"], table["perturbed_pair"])

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components.model import Model
-from harness.payload import as_float32, read_arrays, read_examples, write_arrays
 from harness.stages.base import Configured, Context, Stage, given
 from harness.stages.corrupt import Corrupt
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.fine_tune import FineTune
 from harness.stages.load import Load
-from harness.store import Artifact
+from harness.store.payload import as_float32, read_arrays, read_examples, write_arrays
+from harness.store.store import Artifact
 from harness.types import FloatArray
 
 

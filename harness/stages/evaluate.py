@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.metric import Metric, Outcome, Score, Scores
 from harness.errors import HarnessError
-from harness.payload import read_examples, write_json
 from harness.progress import Bar, progress
 from harness.stages.attack_test import attacked_of
 from harness.stages.base import Configured, Context, Stage
@@ -19,7 +18,8 @@ from harness.stages.generate import rejected_of, synthetic_of
 from harness.stages.load import task_of
 from harness.stages.predict import probs_of
 from harness.stages.value import values_of
-from harness.store import Artifact
+from harness.store.payload import read_examples, write_json
+from harness.store.store import Artifact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ class Evaluate(Stage):
         return {**self.parts, **{f"baseline/{role}": stage for role, stage in self.baseline.items()}}
 
     def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        from harness.record_writer import write_parquet
+        from harness.records.writer import write_parquet
 
         outcome = outcome_of(inputs, self.thresholds, costs=context.costs)
         scores, per_example, replicates, frames = self._score(outcome)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.generator import Rejected, SyntheticExample
-from harness.payload import read_examples
 from harness.stages.base import Context, Stage
-from harness.store import Artifact
+from harness.store.payload import read_examples
+from harness.store.store import Artifact
 
 if TYPE_CHECKING:
     from harness.stages.generate import Generate
@@ -34,7 +34,7 @@ class Extend(Stage):
         return {"load": self.load, "generate": self.generate}
 
     def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        from harness.leakage import leaks
+        from harness.datasets.leakage import leaks
         from harness.stages.generate import rejected_of, write_rejected, write_synthetic
 
         made, rejected = synthetic_of(inputs["generate"]), rejected_of(inputs["generate"])

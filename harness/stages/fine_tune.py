@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from harness.components.model import Model
-from harness.payload import read_arrays, read_examples
 from harness.stages.base import Configured, Context, Stage, given
 from harness.stages.corrupt import Corrupt
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.load import Load, task_of
 from harness.stages.value import Value
-from harness.store import Artifact
+from harness.store.payload import read_arrays, read_examples
+from harness.store.store import Artifact
 
 Normalisation = Literal["none", "mean"]
 

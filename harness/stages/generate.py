@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample, Usage
 from harness.components.model import Model
 from harness.errors import HarnessError
-from harness.payload import example_columns, examples_of, read_examples, read_table, write_table
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.elicit import Elicit, uus_of
 from harness.stages.load import Load, task_of
-from harness.store import Artifact
+from harness.store.payload import example_columns, examples_of, read_examples, read_table, write_table
+from harness.store.store import Artifact
 
 if TYPE_CHECKING:
     from harness.stages.embed import Embed

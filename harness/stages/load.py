@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Task
-from harness.payload import read_examples, write_examples, write_json
 from harness.stages.base import Configured, Context, Stage
-from harness.store import Artifact
+from harness.store.payload import read_examples, write_examples, write_json
+from harness.store.store import Artifact
 
 SPLITS = ("train", "validation", "test")
 

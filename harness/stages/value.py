@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.valuator import ValuationProblem, Valuator
 from harness.errors import HarnessError
-from harness.payload import labels_of, read_arrays, read_examples, write_arrays
 from harness.stages.base import Configured, Context, Stage, given
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.load import Load, task_of
-from harness.store import Artifact
+from harness.store.payload import labels_of, read_arrays, read_examples, write_arrays
+from harness.store.store import Artifact
 from harness.types import FloatArray
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.suite.model import Arm, Removal, Suite, Synthesis, Valuation
 from harness.suite.problems import Place, Problem, SuiteError
-from harness.suite.reading import parse_suite, read_suite
+from harness.suite.reading import load_suite, parse_suite
 from harness.suite.slots import DatasetSlot, Limit, SelectorSlot, Slot
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ __all__ = [
     "Synthesis",
     "Valuation",
     "json_schema",
+    "load_suite",
     "parse_suite",
-    "read_suite",
 ]
 
 

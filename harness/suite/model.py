@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
+from harness.datasets.leakage import DEFAULT_THRESHOLD
 from harness.errors import did_you_mean
-from harness.leakage import DEFAULT_THRESHOLD
 from harness.suite.fields import (
     AttackField,
     DatasetField,
@@ -94,7 +94,7 @@ class Arm(Section):
 class Suite(Section):
     """A benchmark suite: data sets, models, components, and the arms that are compared.
 
-    Made by :func:`~harness.suite.read_suite` or :func:`~harness.suite.parse_suite`, which fill in what may be left out: in a
+    Made by :func:`~harness.suite.load_suite` or :func:`~harness.suite.parse_suite`, which fill in what may be left out: in a
     suite every data set has its model and embedding, every arm that generates has its selector, attack and synthesis.
     """
 

@@ -22,7 +22,7 @@ from harness.suite.references import check_references
 from harness.suite.slots import make_selector
 
 
-def read_suite(
+def load_suite(
     path: str | os.PathLike[str], *, overrides: Sequence[str] = (), registry: Registry | None = None
 ) -> Suite:
     """Read and validate a suite.
@@ -54,12 +54,12 @@ def parse_suite(
 
     Args:
         suite: YAML text, or a mapping of what YAML could hold.
-        overrides: As for :func:`read_suite`.
-        registry: As for :func:`read_suite`.
+        overrides: As for :func:`load_suite`.
+        registry: As for :func:`load_suite`.
         source: What to call the text in messages.
 
     Raises:
-        SuiteError: As for :func:`read_suite`.
+        SuiteError: As for :func:`load_suite`.
     """
     document = read_yaml(suite, source) if isinstance(suite, str) else from_data(suite, source)
     return _suite(document, overrides, registry or installed())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.components.metric import Metric, Outcome, Score
-    from harness.records import Record, RecordFolder
+    from harness.records.model import Record, RecordFolder
     from harness.types import FloatArray
 
 METRICS = ("accuracy", "confidence", "uu", "ece")
@@ -113,7 +113,7 @@ def pretend_record(
     import numpy as np
     import pandas as pd
 
-    from harness.record_writer import write_record
+    from harness.records.writer import write_record
     from harness.registry import registry
     from harness.statistics.resampling import cluster_id, resample_rows
 
@@ -203,8 +203,8 @@ def _header(
     import hashlib
     import math
 
-    from harness import __version__
-    from harness.records import ComponentUse, DataRecord, Environment, Record, ScoreRecord
+    from harness.records.model import ComponentUse, DataRecord, Environment, Record, ScoreRecord
+    from harness.version import __version__
 
     def digest(*parts: object) -> str:
         return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import valuation_board
 from harness.components import ValuationProblem
-from harness.record_writer import write_record
-from harness.records import ComponentUse, DataRecord, Environment, Record, RecordFolder, ScoreRecord
+from harness.records.model import ComponentUse, DataRecord, Environment, Record, RecordFolder, ScoreRecord
+from harness.records.writer import write_record
 from harness.registry import component
-from harness.valuation_report import ValuationReport, make_report
+from harness.valuation import judge as valuation_board
+from harness.valuation.report import ValuationReport, make_report
 
 ARMS: dict[str, dict[str, Any]] = {
     "only": {},

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 import harness.report.html as report
-from harness.records import RecordFolder, find_records
+from harness.records.model import RecordFolder, find_records
 from harness.report.baselines import Baselines, ReportedEntry
 from harness.report.html.valuation import valuation_page
 from harness.report.model import Leaderboard
-from harness.valuation_report import ValuationReport
+from harness.valuation.report import ValuationReport
 
 pytestmark = pytest.mark.browser
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import harness.report.html as report
 from harness.errors import InputError, StoreError
-from harness.records import RecordFolder, find_records
+from harness.records.model import RecordFolder, find_records
 from harness.report.baselines import Baselines, ReportedEntry
 from harness.report.html import charting, curves
 from harness.report.html.boards import group_records

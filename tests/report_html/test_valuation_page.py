@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.report.html.valuation import valuation_page
-from harness.valuation_report import ValuationReport
+from harness.valuation.report import ValuationReport
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.display import PlainDisplay, RichDisplay, duration, noted
-from harness.hooks import RunInfo, StageInfo
+from harness.observers.display import PlainDisplay, RichDisplay, duration, noted
+from harness.observers.hooks import RunInfo, StageInfo
 
 RUN = RunInfo("tiny", Path("runs/tiny"), 5, 3, 2, {})
 

@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness.components import Attack, Metric, Valuator
-from harness.hooks import hookimpl
+from harness.observers.hooks import hookimpl
 
 FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
@@ -245,7 +245,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failing_stage_leaves_out_its_arms_only(
     run_tiny: Callable[..., Any], how: str, message: str, code: int
 ) -> None:
-    from harness.runner import failed
+    from harness.running.runner import failed
 
     run = run_tiny(("{use: dvrl, iterations: 20}", f"{{use: broken, how: {how}}}"))
     assert {"only", "ibs"} <= {record.header.arm for record in run.records}

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from harness.registry import registry
-from harness.suite import Arm, Suite, SuiteError, Synthesis, Valuation, json_schema, parse_suite, read_suite
+from harness.suite import Arm, Suite, SuiteError, Synthesis, Valuation, json_schema, load_suite, parse_suite
 from harness.suite.document import read_yaml
 from harness.suite.matrix import Matrix
 from harness.suite.slots import DatasetKeys
@@ -102,7 +102,7 @@ def test_the_suites_are_there() -> None:
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_shipped_suites_are_valid(path: Path) -> None:
-    suite = read_suite(path)
+    suite = load_suite(path)
     assert suite.name == path.stem
     assert suite.description
     assert parse_suite(suite.to_yaml()) == suite
@@ -120,8 +120,8 @@ def test_shipped_suites_conform_to_the_schema() -> None:
 def test_reading_a_suite_imports_nothing_heavy() -> None:
     code = f"""
 import sys
-from harness.suite import json_schema, read_suite
-read_suite({str(ROOT / "suites" / "thesis.yaml")!r})
+from harness.suite import json_schema, load_suite
+load_suite({str(ROOT / "suites" / "thesis.yaml")!r})
 heavy = {{"torch", "transformers", "textattack", "sklearn", "scipy", "pandas", "statsmodels", "openai", "datasets"}}
 sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
 """

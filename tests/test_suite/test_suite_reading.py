@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.registry import Registry
-from harness.suite import Suite, SuiteError, parse_suite, read_suite
+from harness.suite import Suite, SuiteError, load_suite, parse_suite
 
 MINIMAL = """\
 name: toy
@@ -25,14 +25,14 @@ def refused(text: str | bytes, toys: Registry, tmp_path: Path) -> SuiteError:
     file = tmp_path / "suite.yaml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SuiteError) as caught:
-        read_suite(file, registry=toys)
+        load_suite(file, registry=toys)
     return caught.value
 
 
 def test_a_minimal_suite_is_filled_in(toys: Registry, tmp_path: Path) -> None:
     file = tmp_path / "suite.yaml"
     file.write_text(MINIMAL)
-    suite = read_suite(file, registry=toys)
+    suite = load_suite(file, registry=toys)
     assert suite.source == suite.restrict(seeds=[0]).source == file
     assert suite.seeds == (0,)
     assert suite.thresholds == (0.65, 0.8, 0.9)
@@ -46,22 +46,22 @@ def test_a_minimal_suite_is_filled_in(toys: Registry, tmp_path: Path) -> None:
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(toys: Registry, tmp_path: Path) -> None:
     file = tmp_path / "suite.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
-    assert read_suite(file, registry=toys).name == "toy"
+    assert load_suite(file, registry=toys).name == "toy"
 
 
 def test_a_missing_file_names_its_neighbour(toys: Registry, tmp_path: Path) -> None:
     (tmp_path / "quickstart.yaml").write_text(MINIMAL)
     with pytest.raises(SuiteError, match=r"no such file.*Did you mean '.*quickstart\.yaml'"):
-        read_suite(tmp_path / "quikstart.yaml", registry=toys)
+        load_suite(tmp_path / "quikstart.yaml", registry=toys)
     with pytest.raises(SuiteError, match=r"Did you mean '.*quickstart\.yaml'"):
-        read_suite(tmp_path / "quickstart", registry=toys)
+        load_suite(tmp_path / "quickstart", registry=toys)
     with pytest.raises(SuiteError, match="no such file"):
-        read_suite(tmp_path / "nowhere" / "a.yaml", registry=toys)
+        load_suite(tmp_path / "nowhere" / "a.yaml", registry=toys)
 
 
 def test_a_folder_is_no_suite(toys: Registry, tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="is a folder"):
-        read_suite(tmp_path, registry=toys)
+        load_suite(tmp_path, registry=toys)
 
 
 def test_a_file_without_permission(toys: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,12 +70,12 @@ def test_a_file_without_permission(toys: Registry, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Path, "open", denied)  # root, as which tests often run, may read everything
     with pytest.raises(SuiteError, match="permission denied"):
-        read_suite(tmp_path / "suite.yaml", registry=toys)
+        load_suite(tmp_path / "suite.yaml", registry=toys)
 
 
 def test_an_endless_file_is_not_read_to_its_end(toys: Registry) -> None:
     with pytest.raises(SuiteError, match="larger than 1 MiB"):
-        read_suite("/dev/zero", registry=toys)
+        load_suite("/dev/zero", registry=toys)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import StoreError
 
 if TYPE_CHECKING:
-    from harness.records import RecordFolder
+    from harness.records.model import RecordFolder
     from harness.report.model import Leaderboard
 
 

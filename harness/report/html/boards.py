@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from harness.records import Record, RecordFolder
+from harness.records.model import Record, RecordFolder
 from harness.report.cells import probabilities
 from harness.types import BoolArray, FloatArray, IntArray
 

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.records import Record, RecordFolder
+from harness.records.model import Record, RecordFolder
 from harness.report.html import examples, spots
 from harness.report.html.boards import Board, group_records
 from harness.report.html.charting import charting

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness import __version__
 from harness.report.html.charting import charting
 from harness.report.html.figures import SCHEMA, Figure, Spec, inline, percent, spread, tip
 from harness.report.html.page import asset, environment, figure_context, plural, policy
-from harness.valuation_report import COLUMNS, MEANINGS, ValuationReport, shown
+from harness.valuation.report import COLUMNS, MEANINGS, ValuationReport, shown
+from harness.version import __version__
 
 FIRST = {"remove_high": "highest values", "remove_low": "lowest values"}
 """Columns of the removal curves, and what was removed first."""

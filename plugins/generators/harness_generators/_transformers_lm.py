@@ -12,8 +12,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
 from harness.errors import InputError
 from harness.models.checkpoints import resolve
-from harness.models.quiet import quiet
 from harness.progress import progress
+from harness.quiet import quiet
 from harness.seeds import derive_seed
 from harness_generators.dialogue import Dialogue, Made, Method, Question, without_repetitions
 from harness_generators.prompts import Prompts

@@ -34,7 +34,7 @@ class Values(Metric):
         import pandas as pd
 
         from harness.components import ValuationProblem
-        from harness.valuation_board import area_between, removal_curves
+        from harness.valuation.judge import area_between, removal_curves
 
         if outcome.values is None or outcome.train_embeddings is None or outcome.test_embeddings is None:
             return Scores({})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.components import ValuationProblem
-from harness.valuation_board import inject_label_noise
+from harness.valuation.judge import inject_label_noise
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

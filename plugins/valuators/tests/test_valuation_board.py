@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from harness import valuation_board as board
 from harness.components import Example, Outcome, SyntheticExample, Task
 from harness.errors import DataError
 from harness.registry import component
 from harness.report.html.values import REMOVE, VALUES
+from harness.valuation import judge as board
 
 
 def test_label_noise_flips_the_share_asked_for():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from harness import valuation_board
 from harness.components import ValuationProblem
 from harness.errors import ComponentError, DataError
 from harness.registry import component
+from harness.valuation import judge as valuation_board
 
 FAST = {
     "ame": {"samples": 400},

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from harness import valuation_board as board
 from harness.components import ValuationProblem
 from harness.registry import component
+from harness.valuation import judge as board
 
 
 def runs(noisy, seeds, **options):

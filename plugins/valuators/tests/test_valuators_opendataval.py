@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from harness_valuators import opendataval as adapter
 
-from harness import valuation_board as board
 from harness.errors import HarnessError, InputError
 from harness.registry import component
+from harness.valuation import judge as board
 
 
 def evaluator(name, **options):

@@ -12,9 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.disk import explained, file_digest
 from harness.errors import InputError
-from harness.records import HEADER, Record, RecordFolder, file_digest
-from harness.store import explained
+from harness.records.model import HEADER, Record, RecordFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ import pluggy
 from harness.registry import Registry, normalise
 
 if TYPE_CHECKING:
-    from harness.records import RecordFolder
+    from harness.records.model import RecordFolder
     from harness.report import Leaderboard
 
 PROJECT = "harness"

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.hooks import RunInfo, StageInfo, hookimpl
-from harness.records import RecordFolder
+from harness.observers.hooks import RunInfo, StageInfo, hookimpl
+from harness.records.model import RecordFolder
 
 
 class EventLog:

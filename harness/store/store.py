@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, StoreError
-from harness.records import file_digest
+from harness.disk import explained, file_digest
+from harness.errors import HarnessError
 
 MANIFEST = "artifact.json"
 FORMAT = 1
@@ -211,43 +211,3 @@ class Store:
 def _flush(path: Path) -> None:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
-
-
-@contextmanager
-def explained(
-    root: Path, *, only_space: bool = False, elsewhere: str = "Choose another place with --store and --output."
-) -> Iterator[None]:
-    """Turn operating system errors about ``root`` into messages for the user.
-
-    Args:
-        root: The folder that is read or written.
-        only_space: Explain a full disk only; other errors may come from elsewhere and pass through.
-        elsewhere: What to do where writing is not permitted.
-    """
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:
-        if _disk_full(error):
-            raise StoreError(
-                f"No space left on the disk of {root}. Finished stages are kept.",
-                hint="Free some space (`harness cache` shows what the store holds), then run the same command again.",
-            ) from error
-        if only_space or not isinstance(error, OSError):
-            raise
-        place = Path(error.filename or root)
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise StoreError(f"No permission to write to {place}.", hint=elsewhere) from error
-        if error.errno in {errno.EEXIST, errno.ENOTDIR}:
-            file = next((path for path in (place, *place.parents) if path.is_file()), place)
-            raise StoreError(f"Cannot use {root} as a folder: {file} is a file.", hint=elsewhere) from error
-        raise StoreError(f"Cannot use {root}: {error.strerror or error}.") from error
-
-
-def _disk_full(error: Exception) -> bool:
-    """Whether an error says that a disk is full; libraries written in Rust say so in words only."""
-    codes = (errno.ENOSPC, errno.EDQUOT)
-    if isinstance(error, OSError):
-        return error.errno in codes
-    return any(f"(os error {code})" in str(error) for code in codes)

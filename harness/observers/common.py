@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.records import RecordFolder
+from harness.records.model import RecordFolder
 
 
 class MissingTrackerError(HarnessError):

@@ -21,7 +21,6 @@ replicates of two arms are paired.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.disk import file_digest
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -180,12 +180,6 @@ class RecordFolder:
             elif file_digest(path) != digest:
                 problems.append(f"{path}: differs from the digest in {HEADER}")
         return problems
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_record(folder: Path) -> RecordFolder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from harness.hooks import RunInfo, StageInfo, hookimpl
+from harness.observers.hooks import RunInfo, StageInfo, hookimpl
 
 if TYPE_CHECKING:
     from rich.console import Console

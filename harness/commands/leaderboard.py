@@ -1,4 +1,4 @@
-"""The commands ``harness leaderboard`` and ``harness compare``."""
+"""The commands of ``harness leaderboard``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from harness.errors import HarnessError, InputError
 
 if TYPE_CHECKING:
-    from harness.records import RecordFolder
+    from harness.records.model import RecordFolder
     from harness.report.baselines import Baselines
     from harness.report.model import Leaderboard
 
@@ -109,7 +109,7 @@ def _leaderboard(
     paths: list[Path], baselines: list[Path] | None, *, reported: bool
 ) -> tuple[Leaderboard, list[RecordFolder]]:
     """The leaderboard of what the paths hold, and the records that it is derived from."""
-    from harness.records import HEADER, find_records
+    from harness.records.model import HEADER, find_records
     from harness.report.baselines import default_baselines, read_baselines, reported_boards
     from harness.report.model import Leaderboard
 
@@ -184,7 +184,7 @@ def _export(leaderboard: Leaderboard, form: Format, output: Path | None) -> None
 
 def _put(text: str, output: Path | None) -> None:
     """Print a text, or write it to a file."""
-    from harness.store import explained
+    from harness.disk import explained
 
     if output is None:
         typer.echo(text, nl=False)
@@ -249,65 +249,3 @@ def site(
 
     for path in build_site(paths or [Path("leaderboard") / "results"], output):
         typer.echo(f"Wrote {path}.", err=True)
-
-
-class ComparisonFormat(StrEnum):
-    """Forms of a comparison."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="Records of one arm, or PATH:ARM.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Records of another arm, or PATH:ARM.", show_default=False)],
-    dataset: Annotated[
-        Names, typer.Option("--dataset", metavar="NAME", help="Only this data set (repeatable).")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show every score, not only the main ones.")] = False,
-    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Examples repaired and broken to show.")] = 5,
-    form: Annotated[
-        ComparisonFormat, typer.Option("--format", "-f", help="csv: the examples that changed sides; json: everything.")
-    ] = ComparisonFormat.TABLE,
-) -> None:
-    """Compare two arms on the same examples: differences, intervals, p-values, examples repaired and broken."""
-    from harness.report.comparing import compare as contrast
-    from harness.report.terminal_compare import ComparisonView
-
-    found = contrast(_arm(a, dataset), _arm(b, dataset))
-    if form is ComparisonFormat.JSON:
-        from harness.report.comparing import to_json
-
-        typer.echo(to_json(found), nl=False)
-    elif form is ComparisonFormat.CSV:
-        import pandas as pd
-
-        frames = [one.changes_to_pandas().assign(dataset=one.dataset) for one in found]
-        typer.echo(pd.concat(frames).to_csv(index=False, lineterminator="\n"), nl=False)
-    else:
-        from harness.commands.common import console
-
-        for one in found:
-            console().print(ComparisonView(one, everything, examples))
-
-
-def _arm(argument: str, datasets: Names) -> list[RecordFolder]:
-    """The records that an argument names: all at a path, or those of one arm below it."""
-    from harness.errors import did_you_mean
-    from harness.records import find_records
-
-    path, _, arm = argument.rpartition(":")
-    if not path or Path(argument).exists():
-        path, arm = argument, ""
-    records = find_records([Path(path)])
-    chosen = [record for record in records if not arm or record.header.arm == arm]
-    if not chosen:
-        raise InputError(f"{path} has no arm {arm!r}. {did_you_mean(arm, {r.header.arm for r in records})}")
-    kept = [record for record in chosen if not datasets or record.header.dataset in datasets]
-    if not kept:
-        raise InputError(
-            f"{argument} has no records of data set {', '.join(datasets or [])}. "
-            + did_you_mean((datasets or [""])[0], {r.header.dataset for r in chosen})
-        )
-    return kept

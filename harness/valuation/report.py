@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from harness.valuation_board import AssessedValues, Measured
+    from harness.valuation.judge import AssessedValues, Measured
 
 COLUMNS = {
     "auroc": ("AUROC", ".3f"),
@@ -23,7 +23,7 @@ COLUMNS = {
     "seconds": ("seconds", ".2f"),
     "peak_mb": ("peak MB", ",.0f"),
 }
-"""Columns of the board: heading and format. What they mean is said in :func:`harness.valuation_board.board`."""
+"""Columns of the board: heading and format. What they mean is said in :func:`harness.valuation.judge.board`."""
 
 MEANINGS = {
     "auroc": "Probability that a right label is valued above a flipped one; mean over seeds, .5 is chance.",
@@ -54,7 +54,7 @@ class ValuationReport:
     Attributes:
         dataset: Name of the data set.
         noise: Share of the training labels that were flipped.
-        board: One row per valuator, best AUROC first (see :func:`harness.valuation_board.board`).
+        board: One row per valuator, best AUROC first (see :func:`harness.valuation.judge.board`).
         agreement: Spearman correlations between the valuators' values under the first seed.
         curves: Columns ``valuator``, ``seed``, ``removed``, ``remove_high``, ``remove_low``.
     """
@@ -123,7 +123,7 @@ def make_report(
     """
     import pandas as pd
 
-    from harness.valuation_board import agreement, board
+    from harness.valuation.judge import agreement, board
 
     names = list(dict.fromkeys(name for name, *_ in items))
     assessed = {name: [a for n, _, a, _ in items if n == name] for name in names}

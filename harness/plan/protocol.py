@@ -1,14 +1,14 @@
-"""From a suite to the stages of the protocol: what is computed, and what arms share."""
+"""The protocol of one data set and seed as stages: what an arm computes, and what arms share."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.records import ComponentUse
+from harness.plan.model import Cell
+from harness.records.model import ComponentUse
 from harness.seeds import derive_seed
 from harness.stages.assess import Assess
 from harness.stages.attack_test import AttackTest
@@ -30,82 +30,7 @@ if TYPE_CHECKING:
     from harness.suite.slots import Slot
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One arm on one data set under one seed: the unit that becomes a record.
-
-    Attributes:
-        dataset: Name of the data set in the suite.
-        arm: Name of the arm.
-        seed: The repetition's seed.
-        evaluate: The stage that everything leads to.
-        stages: The stages that lead there, by what they are to the arm.
-        components: The components at work, by role.
-        board: Digest of what must be equal for two records to stand on one board.
-        definition: The arm as the suite has it.
-    """
-
-    dataset: str
-    arm: str
-    seed: int
-    evaluate: Evaluate
-    stages: Mapping[str, Stage]
-    components: Mapping[str, ComponentUse]
-    board: str
-    definition: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """One valuator on one data set under one seed, judged by what its values are worth."""
-
-    dataset: str
-    valuator: str
-    seed: int
-    stage: Assess
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything a suite asks for."""
-
-    suite: Suite
-    cells: tuple[Cell, ...]
-    assessments: tuple[Assessment, ...] = ()
-
-    def targets(self) -> list[Stage]:
-        """The stages that have to be there in the end."""
-        return [*(cell.evaluate for cell in self.cells), *(item.stage for item in self.assessments)]
-
-    def stages(self) -> list[Stage]:
-        """All stages, inputs before those who read them, each once."""
-        unique: dict[str, Stage] = {}
-        for target in self.targets():
-            for stage in target.closure():
-                unique.setdefault(stage.id, stage)
-        return list(unique.values())
-
-
-def make_plan(suite: Suite) -> Plan:
-    """The plan of a suite: cells in the order data set, seed, arm; then the assessments of its valuators."""
-    cells: list[Cell] = []
-    assessments: list[Assessment] = []
-    for dataset in suite.datasets:
-        for seed in suite.seeds:
-            builder = _Builder(suite, dataset, seed)
-            cells.extend(builder.cell(arm) for arm in suite.arms)
-        if suite.valuation is not None:
-            # All seeds value the same problem, that of the first, so that their values can be compared point by point.
-            first = _Builder(suite, dataset, suite.seeds[0])
-            assessments += [
-                Assessment(dataset, valuator, seed, first.assess(valuator, suite.valuation, seed))
-                for valuator in suite.valuators
-                for seed in suite.seeds
-            ]
-    return Plan(suite, tuple(cells), tuple(assessments))
-
-
-class _Builder:
+class Protocol:
     """Builds the stages of one data set and seed."""
 
     def __init__(self, suite: Suite, dataset: str, seed: int) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from harness.hooks import RunInfo, hookimpl
-from harness.records import RecordFolder
-from harness.trackers.common import MissingTrackerError, figures, parameters, title
+from harness.observers.common import MissingTrackerError, figures, parameters, title
+from harness.observers.hooks import RunInfo, hookimpl
+from harness.records.model import RecordFolder
 
 VARIABLE = "HARNESS_WANDB"
 

@@ -1,0 +1,93 @@
+"""Files on disk: digests, text files written in one step, and operating system errors in words."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from harness.errors import StoreError
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def known_digest(path: Path) -> str:
+    """:func:`file_digest`, computed once per process, size and modification time: for identities, not for checking integrity.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    status = path.stat()
+    return _known_digest(path.resolve(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _known_digest(path: Path, size: int, modified: int) -> str:
+    return file_digest(path)
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """One digest of several files' names (without their folders) and bytes, whatever their order."""
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.name):
+        digest.update(f"{path.name}\0{known_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+@contextmanager
+def explained(
+    root: Path, *, only_space: bool = False, elsewhere: str = "Choose another place with --store and --output."
+) -> Iterator[None]:
+    """Turn operating system errors about ``root`` into messages for the user.
+
+    Args:
+        root: The folder that is read or written.
+        only_space: Explain a full disk only; other errors may come from elsewhere and pass through.
+        elsewhere: What to do where writing is not permitted.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        if _disk_full(error):
+            raise StoreError(
+                f"No space left on the disk of {root}. Finished stages are kept.",
+                hint="Free some space (`harness cache` shows what the store holds), then run the same command again.",
+            ) from error
+        if only_space or not isinstance(error, OSError):
+            raise
+        place = Path(error.filename or root)
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StoreError(f"No permission to write to {place}.", hint=elsewhere) from error
+        if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+            file = next((path for path in (place, *place.parents) if path.is_file()), place)
+            raise StoreError(f"Cannot use {root} as a folder: {file} is a file.", hint=elsewhere) from error
+        raise StoreError(f"Cannot use {root}: {error.strerror or error}.") from error
+
+
+def _disk_full(error: Exception) -> bool:
+    """Whether an error says that a disk is full; libraries written in Rust say so in words only."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError):
+        return error.errno in codes
+    return any(f"(os error {code})" in str(error) for code in codes)

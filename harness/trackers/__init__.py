@@ -1,1 +1,0 @@
-"""Experiment trackers as observers of a run; each is silent unless its environment variable is set."""

@@ -1,0 +1,1 @@
+"""Judging valuators: what their values are worth, and the board that says so."""

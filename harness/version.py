@@ -1,0 +1,3 @@
+"""The version of ``bliss-harness``."""
+
+__version__ = "0.1.0"
