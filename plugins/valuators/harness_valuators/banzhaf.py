@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.components import ValuationProblem
-from harness_valuators.options import SubsetValuator
+from harness_valuators.subset_valuator import SubsetValuator
 
 if TYPE_CHECKING:
     from harness.types import FloatArray

@@ -50,7 +50,7 @@ class PermutationValuator(UtilityValuator):
         """Values with standard errors and counts; :meth:`value` gives the values only."""
         from harness_valuators.games import LogisticGame
         from harness_valuators.logistic import prepare
-        from harness_valuators.semivalues import estimate
+        from harness_valuators.semivalues import Sampling, estimate
         from harness_valuators.utility import Utility
 
         device = self.resolve()
@@ -59,12 +59,14 @@ class PermutationValuator(UtilityValuator):
         steps = self.predictor_steps if self.algorithm == "tmc" else 0
         return estimate(
             LogisticGame(data, utility, l2=self.l2, steps=steps),
-            weights=self._weights(problem.n_train),
-            visited_only=self._visited_only,
-            permutations=self.permutations,
-            batch=self.batch_size,
-            tolerance=self._truncation(),
-            reliability=self.reliability,
+            Sampling(
+                weights=self._weights(problem.n_train),
+                permutations=self.permutations,
+                batch=self.batch_size,
+                visited_only=self._visited_only,
+                tolerance=self._truncation(),
+                reliability=self.reliability,
+            ),
             seed=seed,
             device=device,
         )

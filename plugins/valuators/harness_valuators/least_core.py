@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.components import ValuationProblem
 from harness.errors import HarnessError
-from harness_valuators.options import SubsetValuator
+from harness_valuators.subset_valuator import SubsetValuator
 
 if TYPE_CHECKING:
     from harness.types import BoolArray, FloatArray

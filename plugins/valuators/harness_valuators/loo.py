@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.components import ValuationProblem
-from harness_valuators.options import SubsetValuator
+from harness_valuators.subset_valuator import SubsetValuator
 
 if TYPE_CHECKING:
     from harness.types import FloatArray

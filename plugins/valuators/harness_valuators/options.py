@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.components import ValuationProblem, Valuator
+from harness.components import Valuator
 from harness.errors import InputError
-
-if TYPE_CHECKING:
-    from harness_valuators.subsets import SubsetUtility
 
 UtilityName = Literal["probability", "accuracy", "log-loss", "blind-spot"]
 """How good a predictor is on the validation set, as a number to maximise (see :mod:`harness_valuators.utility`)."""
@@ -63,27 +60,3 @@ class UtilityValuator(TorchValuator):
     l2: float = Field(default=1.0, gt=0.0)
     """L2 penalty of the predictor, as the inverse of scikit-learn's C. Features are centred and scaled to mean square
     norm 1 first, so that it means the same for every encoder."""
-
-
-class SubsetValuator(UtilityValuator):
-    """A valuator that trains predictors on random subsets."""
-
-    predictor_steps: int = Field(default=12, ge=1)
-    """Preconditioned steps that train a subset's predictor, from the solution for all points."""
-
-    batch_size: int = Field(default=128, ge=1)
-    """Predictors trained at once."""
-
-    def game(self, problem: ValuationProblem) -> SubsetUtility:
-        """The utility of subsets, as the options have it."""
-        from harness_valuators.subsets import SubsetUtility
-
-        return SubsetUtility(
-            problem,
-            utility=self.utility,
-            threshold=self.threshold,
-            l2=self.l2,
-            steps=self.predictor_steps,
-            batch=self.batch_size,
-            device=self.resolve(),
-        )

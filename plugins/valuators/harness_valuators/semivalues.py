@@ -42,30 +42,35 @@ class Estimate:
         return max(0.0, 1 - noise / spread) if spread > 0 and np.isfinite(noise) else 0.0
 
 
-def estimate(
-    game: Game,
-    *,
-    weights: FloatArray,
-    visited_only: bool,
-    permutations: int,
-    batch: int,
-    tolerance: float,
-    reliability: float,
-    seed: int,
-    device: str = "cpu",
-) -> Estimate:
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How many permutations are walked through, how far, and what their marginal contributions count.
+
+    Attributes:
+        weights: ``(L,)`` factors of marginal contributions by position, L <= N: walks end after L points.
+        permutations: Largest number of permutations.
+        batch: Permutations walked through at once.
+        visited_only: Average over the permutations that reached a point (distributional Shapley), and not over all, with 0
+            where a point was not reached.
+        tolerance: A walk ends when the worth of its set is this close to that of the whole set (truncation): the points
+            that remain get 0. With 0 there is no truncation.
+        reliability: Stop when :attr:`Estimate.reliability` reaches this; with 1 only ``permutations`` counts.
+    """
+
+    weights: FloatArray
+    permutations: int
+    batch: int
+    visited_only: bool = False
+    tolerance: float = 0.0
+    reliability: float = 1.0
+
+
+def estimate(game: Game, sampling: Sampling, *, seed: int, device: str = "cpu") -> Estimate:
     """Average weighted marginal contributions over permutations.
 
     Args:
         game: The game.
-        weights: ``(L,)`` factors of marginal contributions by position, L <= N: walks end after L points.
-        visited_only: Average over the permutations that reached a point (distributional Shapley), and not over all, with 0
-            where a point was not reached.
-        permutations: Largest number of permutations.
-        batch: Permutations walked through at once.
-        tolerance: A walk ends when the worth of its set is this close to that of the whole set (truncation): the points
-            that remain get 0. With 0 there is no truncation.
-        reliability: Stop when :attr:`Estimate.reliability` reaches this; with 1 only ``permutations`` counts.
+        sampling: What is sampled and what it counts.
         seed: Decides the permutations.
         device: Where the game's tensors are.
 
@@ -73,19 +78,19 @@ def estimate(
         The estimate.
     """
     rng = np.random.default_rng(seed)
-    n, length = game.players, len(weights)
+    n, length = game.players, len(sampling.weights)
     sums, squares, counts = np.zeros(n), np.zeros(n), np.zeros(n)
     done = marginals = 0
     result = Estimate(sums, np.full(n, np.inf), 0, 0)
-    with progress("permutations", total=permutations) as bar:
-        while done < permutations and not (done and result.reliability >= reliability):
-            orders = _orders(rng, n, length, min(batch, permutations - done))
-            gains, steps = _walk(game, torch.as_tensor(orders, device=device), tolerance)
-            weighted = gains.double().cpu().numpy() * weights[: gains.shape[1]]
+    with progress("permutations", total=sampling.permutations) as bar:
+        while done < sampling.permutations and not (done and result.reliability >= sampling.reliability):
+            orders = _orders(rng, n, length, min(sampling.batch, sampling.permutations - done))
+            gains, steps = _walk(game, torch.as_tensor(orders, device=device), sampling.tolerance)
+            weighted = gains.double().cpu().numpy() * sampling.weights[: gains.shape[1]]
             reached = orders[:, : gains.shape[1]]
             sums += np.bincount(reached.ravel(), weights=weighted.ravel(), minlength=n)
             squares += np.bincount(reached.ravel(), weights=(weighted**2).ravel(), minlength=n)
-            counts += np.bincount(reached.ravel(), minlength=n) if visited_only else len(orders)
+            counts += np.bincount(reached.ravel(), minlength=n) if sampling.visited_only else len(orders)
             done += len(orders)
             marginals += steps
             result = _summary(sums, squares, counts, done, marginals)

@@ -9,7 +9,7 @@ import torch
 from harness_valuators.beta_shapley import BetaShapley
 from harness_valuators.games import Step
 from harness_valuators.least_core import least_core
-from harness_valuators.semivalues import estimate
+from harness_valuators.semivalues import Sampling, estimate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,17 +52,9 @@ def shapley(worth):
     return semivalue(worth, lambda size: 1 / (n * comb(n - 1, size)))
 
 
-def run(game, weights=None, **options):
+def run(game, weights=None, *, seed=0, **options):
     weights = np.ones(game.players) if weights is None else weights
-    defaults = {
-        "visited_only": False,
-        "permutations": 3000,
-        "batch": 500,
-        "tolerance": 0.0,
-        "reliability": 1.0,
-        "seed": 0,
-    }
-    return estimate(game, weights=weights, **{**defaults, **options})
+    return estimate(game, Sampling(weights=weights, **{"permutations": 3000, "batch": 500, **options}), seed=seed)
 
 
 games = st.integers(1, 5).flatmap(
