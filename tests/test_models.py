@@ -416,8 +416,9 @@ def test_reduced_precision_says_how_far_it_moves_results(tmp_path, caplog):
     """The arithmetic is the one of a GPU; a CPU computes it as well, slowly."""
     import torch
 
-    from harness.models.classifier import COMPARED, Runtime, TransformersClassifier
+    from harness.models.classifier import COMPARED, TransformersClassifier
     from harness.models.loading import load_fine_tuned
+    from harness.models.runtime import Runtime
 
     folder = write_checkpoint(tmp_path, "bert", head=True)
     exact = harness.load_classifier(folder)

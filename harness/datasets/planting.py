@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.components.example import Dataset, Example
-from harness.datasets.planted import AnySpot, Mislabelled, Planted, Shifted, Spurious, Subpopulation, Withheld, used
+from harness.datasets.planted_kinds import AnySpot, Mislabelled, Shifted, Spurious, Subpopulation, Withheld, used
 from harness.errors import DataError
 from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
+    from harness.components.model import Model
     from harness.types import FloatArray, IntArray
 
 Splits = dict[str, list[Example]]
@@ -36,8 +37,18 @@ class Ground:
     cluster: Callable[[int], dict[str, IntArray]]
 
 
-def plant(planted: Planted, dataset: Dataset, *, seed: int) -> Dataset:
-    """The data set with every spot planted in it, in order."""
+def plant(dataset: Dataset, spots: Sequence[AnySpot], *, embedder: Model | None, seed: int) -> Dataset:
+    """The data set with every spot planted in it, in order.
+
+    Args:
+        dataset: What is planted in.
+        spots: What is planted.
+        embedder: The model to cluster texts with; ``None`` for TF-IDF vectors.
+        seed: Decides every draw.
+
+    Raises:
+        DataError: See :meth:`harness.datasets.planted.Planted.load`.
+    """
     original: Splits = {
         "train": list(dataset.train),
         "validation": list(dataset.validation),
@@ -47,15 +58,15 @@ def plant(planted: Planted, dataset: Dataset, *, seed: int) -> Dataset:
 
     def cluster(k: int) -> dict[str, IntArray]:
         if k not in found:
-            found[k] = clusters(original, k, planted.embedder())
+            found[k] = clusters(original, k, embedder)
         return found[k]
 
     ground = Ground(dataset.task.num_labels, seed, cluster)
     # Membership is decided on the original texts, so that no spot changes what another one is made of.
-    members = {spot.name: _members(spot, original, ground) for spot in planted.spots}
+    members = {spot.name: _members(spot, original, ground) for spot in spots}
     ids = {split: {example.id: row for row, example in enumerate(rows)} for split, rows in original.items()}
     splits, notes = original, dict(dataset.notes)
-    for spot in planted.spots:
+    for spot in spots:
         inside = {
             split: np.asarray(
                 [members[spot.name][split][ids[split][e.id]] if e.id in ids[split] else False for e in rows]
@@ -205,7 +216,7 @@ def joined(example: Example) -> str:
     return example.text if example.text_pair is None else f"{example.text}\n{example.text_pair}"
 
 
-def clusters(splits: Mapping[str, Sequence[Example]], k: int, encoder: Any = None) -> dict[str, IntArray]:
+def clusters(splits: Mapping[str, Sequence[Example]], k: int, encoder: Model | None = None) -> dict[str, IntArray]:
     """K-means clusters of all examples together, numbered by falling size in the training set.
 
     Args:

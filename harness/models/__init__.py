@@ -43,8 +43,9 @@ def load_classifier(
             backend is not to be had here.
     """
     from harness.models.checkpoints import resolve
-    from harness.models.classifier import Runtime, TransformersClassifier
+    from harness.models.classifier import TransformersClassifier
     from harness.models.loading import load_fine_tuned
+    from harness.models.runtime import Runtime
 
     runtime = Runtime.choose(
         device or "auto", dtype=dtype, backend=backend, max_tokens_per_batch=max_tokens_per_batch, pooling=pooling

@@ -1,11 +1,9 @@
-"""A fine-tuned ``transformers`` sequence classifier, and how it runs."""
+"""A fine-tuned ``transformers`` sequence classifier."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +12,9 @@ import numpy as np
 import torch
 
 from harness.components.model import Classifier, Encoding
-from harness.errors import HarnessError, InputError
 from harness.models.forward import Forward, forward_of
-from harness.models.tokens import Encoder, longest, padded, token_batches
+from harness.models.runtime import Runtime, within_memory
+from harness.models.tokens import Encoder, longest, token_batches
 from harness.progress import progress
 from harness.quiet import quiet
 from harness.types import Texts
@@ -26,88 +24,11 @@ if TYPE_CHECKING:
 
     from harness.types import FloatArray
 
-TOKENS_PER_BATCH = {"cpu": 512, "mps": 8192, "cuda": 65536}
-"""Padded tokens per forward pass by kind of device. On a CPU large batches are slower: they leave the caches."""
-
 REPORTED_FROM = 256
 """Fewer texts than this are predicted without a progress bar: an attack asks thousands of times."""
 
 COMPARED = 512
 """On how many inputs reduced precision is compared with float32."""
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Where and how a classifier computes.
-
-    Attributes:
-        device: Torch device.
-        dtype: Type of the matrix products; everything delicate and all results stay float32.
-        backend: ``"torch"`` or ``"onnx"``.
-        max_tokens_per_batch: Padded tokens in one forward pass at most.
-        pooling: ``"mean"`` over the tokens, or ``"cls"`` for the first.
-    """
-
-    device: torch.device
-    dtype: torch.dtype
-    backend: str
-    max_tokens_per_batch: int
-    pooling: str
-
-    @classmethod
-    def choose(
-        cls, device: str, *, dtype: str, backend: str, max_tokens_per_batch: int | None, pooling: str
-    ) -> Runtime:
-        """Fill in what is left to the machine, and check that it can do what is asked.
-
-        Raises:
-            InputError: The device is not there, bfloat16 without a GPU, or ONNX Runtime not installed or not on the CPU.
-        """
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-            device = "cpu" if backend == "onnx" else device
-        try:
-            chosen = torch.device(device)
-            torch.empty(1, device=chosen)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(
-                f"The device {device!r} is not available on this machine.", hint="Set `device: auto`."
-            ) from error
-        if dtype == "bfloat16" and chosen.type != "cuda":
-            raise InputError(
-                f"dtype bfloat16 needs a GPU; the device is {device!r}.",
-                hint="Set `dtype: float32`, which gives exact results.",
-            )
-        if backend == "onnx" and chosen.type != "cpu":
-            raise InputError(f"backend onnx runs on the CPU; the device is {device!r}.", hint="Set `backend: torch`.")
-        tokens = max_tokens_per_batch or TOKENS_PER_BATCH.get(chosen.type, TOKENS_PER_BATCH["mps"])
-        return cls(chosen, getattr(torch, dtype), backend, tokens, pooling)
-
-    @property
-    def exact_cpu(self) -> bool:
-        """Whether results are those of float32 on the CPU."""
-        return self.device.type == "cpu" and self.dtype == torch.float32
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """The context of inference: no gradients, the wanted arithmetic, a clear error when memory runs out."""
-        too_large = f"Lower max_tokens_per_batch ({self.max_tokens_per_batch})."
-        with torch.inference_mode(), self.arithmetic(), within_memory(too_large):
-            yield
-
-    def arithmetic(self) -> AbstractContextManager[Any]:
-        """The context in which forward passes run."""
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
-
-    def inputs(self, encodings: Sequence[Encoding], pad_id: int) -> dict[str, torch.Tensor]:
-        """One padded batch on the device, by the names that ``transformers`` models take."""
-        ids, mask, segments = padded(encodings, pad_id)
-        batch = {"input_ids": ids, "attention_mask": mask}
-        if segments is not None:
-            batch["token_type_ids"] = segments
-        return {name: torch.from_numpy(array).to(self.device, non_blocking=True) for name, array in batch.items()}
 
 
 class TransformersClassifier(Classifier):
@@ -234,15 +155,6 @@ class _Drift:
                 self._labels,
                 f"{self._inputs:,}",
             )
-
-
-@contextmanager
-def within_memory(hint: str) -> Iterator[None]:
-    """Turns running out of the device's memory into an error with ``hint``."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise HarnessError(f"Out of memory: {str(error).splitlines()[0]}", hint=hint) from error
 
 
 def on_device(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:

@@ -14,7 +14,7 @@ from harness.models.packed import GRID_SIZES, PackedClassifier, parts_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from harness.models.classifier import Runtime
+    from harness.models.runtime import Runtime
 
 PADDED_SIZES = {name: {0: "rows", 1: "tokens"} for name in ("input_ids", "attention_mask", "token_type_ids")}
 """What ``transformers`` models take, and which of its dimensions vary."""

@@ -5,25 +5,66 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from harness.components.example import Example
+from harness.components.model import Encoding
 from harness.errors import DataError, HarnessError
-from harness.models.classifier import Runtime, within_memory
-from harness.models.tokens import Encoder
+from harness.models.runtime import Runtime, within_memory
 from harness.progress import progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from harness.models.transformers import TransformersModel
     from harness.types import FloatArray, IntArray
 
 _UNDECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
 """Parameters that weight decay leaves alone, as BERT was trained."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a classifier is trained; the fields of :class:`harness.models.transformers.TransformersModel` say more.
+
+    Attributes:
+        epochs: Passes over the training set.
+        batch_size: Examples per optimisation step.
+        learning_rate: AdamW's learning rate at its highest.
+        weight_decay: AdamW's weight decay.
+        warmup: Share of the steps, in [0, 1), in which the learning rate rises.
+        max_gradient_norm: Gradients are scaled down to this norm; ``None`` for no clipping.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    max_gradient_norm: float | None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a classifier is trained on, ready for it.
+
+    Attributes:
+        encodings: ``n`` tokenised inputs.
+        labels: ``(n,)`` int64 class indices.
+        weights: ``(n,)`` float32 loss weights; ``None`` for the unweighted loss.
+        pad_id: Token that fills up batches.
+    """
+
+    encodings: Sequence[Encoding]
+    labels: IntArray
+    weights: FloatArray | None
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.encodings)
 
 
 @contextmanager
@@ -104,16 +145,7 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
 
 
 def train_classifier(
-    model: PreTrainedModel,
-    encoder: Encoder,
-    train: Sequence[Example],
-    *,
-    labels: IntArray,
-    weights: FloatArray | None,
-    pad_id: int,
-    options: TransformersModel,
-    runtime: Runtime,
-    seed: int,
+    model: PreTrainedModel, train: TrainingSet, options: TrainingOptions, *, runtime: Runtime, seed: int
 ) -> None:
     """Train ``model`` in place with AdamW and a linearly decaying learning rate.
 
@@ -124,9 +156,8 @@ def train_classifier(
         HarnessError: The loss is no longer a finite number.
     """
     order = np.random.default_rng(seed)
-    encodings = encoder([example.texts for example in train])
-    targets = torch.from_numpy(labels).to(runtime.device)
-    factors = None if weights is None else torch.from_numpy(np.asarray(weights)).to(runtime.device)
+    targets = torch.from_numpy(train.labels).to(runtime.device)
+    factors = None if train.weights is None else torch.from_numpy(np.asarray(train.weights)).to(runtime.device)
     steps = options.epochs * -(-len(train) // options.batch_size)
     optimizer, schedule = _optimizer(model, options, steps)
     too_fast = f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."
@@ -141,7 +172,7 @@ def train_classifier(
                 rows = shuffled[start : start + options.batch_size]
                 index = torch.from_numpy(rows).to(runtime.device)
                 with runtime.arithmetic():
-                    logits = model(**runtime.inputs([encodings[row] for row in rows], pad_id)).logits
+                    logits = model(**runtime.inputs([train.encodings[row] for row in rows], train.pad_id)).logits
                 losses = torch.nn.functional.cross_entropy(logits.float(), targets[index], reduction="none")
                 loss = (losses if factors is None else losses * factors[index]).mean()
                 value = float(loss.detach())
@@ -167,7 +198,7 @@ def train_classifier(
 
 
 def _optimizer(
-    model: PreTrainedModel, options: TransformersModel, steps: int
+    model: PreTrainedModel, options: TrainingOptions, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     decayed: list[torch.nn.Parameter] = []
     undecayed: list[torch.nn.Parameter] = []

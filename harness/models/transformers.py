@@ -13,7 +13,9 @@ from harness.components.model import Model
 from harness.types import Texts
 
 if TYPE_CHECKING:
-    from harness.models.classifier import Runtime, TransformersClassifier
+    from harness.models.classifier import TransformersClassifier
+    from harness.models.runtime import Runtime
+    from harness.models.training import TrainingOptions
     from harness.types import FloatArray
 
 
@@ -92,7 +94,7 @@ class TransformersModel(Model):
             harness.errors.HarnessError: The loss is no longer a finite number.
         """
         from harness.models.checkpoints import resolve
-        from harness.models.training import check_training_set, check_weights, seeded, train_classifier
+        from harness.models.training import TrainingSet, check_training_set, check_weights, seeded, train_classifier
         from harness.seeds import derive_seed
 
         labels = check_training_set(train, num_labels)
@@ -111,14 +113,11 @@ class TransformersModel(Model):
         on_device(model, runtime.device)
         encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
         with seeded(derive_seed(seed, "dropout"), runtime.device):
+            encodings = encoder([example.texts for example in train])
             train_classifier(
                 model,
-                encoder,
-                train,
-                labels=labels,
-                weights=factors,
-                pad_id=tokenizer.pad_token_id,
-                options=self,
+                TrainingSet(encodings, labels, factors, tokenizer.pad_token_id),
+                self._training(),
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),
             )
@@ -145,8 +144,20 @@ class TransformersModel(Model):
         encode = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
         return embed(model, encode(texts), tokenizer.pad_token_id, runtime)
 
+    def _training(self) -> TrainingOptions:
+        from harness.models.training import TrainingOptions
+
+        return TrainingOptions(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            warmup=self.warmup,
+            max_gradient_norm=self.max_gradient_norm,
+        )
+
     def _runtime(self) -> Runtime:
-        from harness.models.classifier import Runtime
+        from harness.models.runtime import Runtime
 
         return Runtime.choose(
             self.device,

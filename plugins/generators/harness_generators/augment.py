@@ -40,7 +40,7 @@ class Augment(Generator):
         Raises:
             InputError: It, or data that it loads, is missing.
         """
-        from harness_generators._augment import check
+        from harness_generators.augmenters import check
 
         check(self.method, self.share)
 
@@ -52,6 +52,6 @@ class Augment(Generator):
         Raises:
             InputError: See :meth:`preflight`.
         """
-        from harness_generators._augment import write
+        from harness_generators.augmenters import write
 
         yield from write(uus, task, method=self.method, share=self.share, seed=seed)

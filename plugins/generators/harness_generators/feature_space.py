@@ -32,7 +32,7 @@ class Smote(Generator):
         self, uus: Sequence[UnknownUnknown], task: GenerationTask, *, seed: int
     ) -> Iterator[SyntheticExample | Rejected | Usage]:
         """Yield up to ``task.per_uu`` decoded points per unknown unknown; ``seed`` decides the points."""
-        from harness_generators._feature_space import Decoder, interpolated
+        from harness_generators.decoder import Decoder, interpolated
 
         if uus:
             decoder = Decoder(uus, task)
@@ -62,7 +62,7 @@ class Kde(Generator):
         self, uus: Sequence[UnknownUnknown], task: GenerationTask, *, seed: int
     ) -> Iterator[SyntheticExample | Rejected | Usage]:
         """Yield up to ``task.per_uu`` decoded draws per unknown unknown; ``seed`` decides the draws."""
-        from harness_generators._feature_space import Decoder, drawn
+        from harness_generators.decoder import Decoder, drawn
 
         if uus:
             decoder = Decoder(uus, task, components=self.components)

@@ -178,7 +178,7 @@ class OpenAI(Generator):
         """
         self._key()
         if self.probe:
-            from harness_generators._openai_client import probe
+            from harness_generators.openai_client import probe
 
             probe(self, self._key())
 
@@ -215,7 +215,7 @@ class OpenAI(Generator):
             InputError: No key, a key that the server refuses, a model that it does not know, a quota used up.
             HarnessError: The server cannot be reached, or does not answer any more. Answers so far are in the cache.
         """
-        from harness_generators._openai_run import run
+        from harness_generators.openai_run import run
 
         return run(self, self._key(), uus, task, seed)
 

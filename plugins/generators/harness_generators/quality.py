@@ -35,6 +35,6 @@ class SyntheticQuality(Metric):
 
     def score(self, outcome: Outcome) -> Scores:
         """Score the synthetic examples of one arm."""
-        from harness_generators._quality import score
+        from harness_generators.quality_scores import score
 
         return score(outcome)

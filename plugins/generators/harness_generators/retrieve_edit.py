@@ -11,7 +11,7 @@ from harness.components import GenerationTask, Generator, Rejected, SyntheticExa
 from harness.progress import progress
 
 if TYPE_CHECKING:
-    from harness_generators._retrieve_edit import Retriever
+    from harness_generators.retriever import Retriever
 
 
 class RetrieveEdit(Generator):
@@ -51,7 +51,7 @@ class RetrieveEdit(Generator):
             task: Needs the training set, its embeddings, the encoder and the classifier.
             seed: Decides letters and places of the character edits that explore.
         """
-        from harness_generators._retrieve_edit import Retriever
+        from harness_generators.retriever import Retriever
 
         if not uus:
             return

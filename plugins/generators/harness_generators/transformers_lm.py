@@ -83,6 +83,6 @@ class TransformersLM(Generator):
         Raises:
             InputError: The checkpoint is no language model, or cannot be loaded.
         """
-        from harness_generators._transformers_lm import run
+        from harness_generators.transformers_writer import run
 
         yield from run(self, uus, task, seed)

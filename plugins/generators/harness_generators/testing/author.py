@@ -6,8 +6,11 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+Author = Callable[[Mapping[str, Any]], Mapping[str, str]]
+"""Writes the fields of an answer to a request's body."""
 
 _OPENINGS = (
     "On the whole",

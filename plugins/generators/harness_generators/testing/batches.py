@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from email import message_from_bytes
 from typing import TYPE_CHECKING, Any
 
+from harness_generators.testing.answers import completion
+
 if TYPE_CHECKING:
     from harness_generators.testing.server import ChatServer
 
@@ -48,8 +50,6 @@ def create(owner: ChatServer, order: Mapping[str, Any]) -> dict[str, Any]:
 
 def look(owner: ChatServer, batch: dict[str, Any]) -> dict[str, Any]:
     """The state of a batch; after ``batch_looks`` looks its requests are answered, each with its fault."""
-    from harness_generators.testing.server import completion
-
     if batch["status"] == "completed":
         return batch
     batch["looks"] += 1
@@ -62,7 +62,7 @@ def look(owner: ChatServer, batch: dict[str, Any]) -> dict[str, Any]:
         failed = fault in ("429", "500", "503", "cut", "drop", "malformed", "hollow")
         owner.leave(body, fault, answered=not failed, running=owner.enter())
         response: dict[str, Any] = {"status_code": 500 if failed else 200, "request_id": "1"}
-        response["body"] = {"error": {"message": "failed"}} if failed else completion(owner, body, fault)
+        response["body"] = {"error": {"message": "failed"}} if failed else completion(owner.author, body, fault)
         lines.append(json.dumps({"id": "1", "custom_id": request["custom_id"], "response": response, "error": None}))
     name = f"file-{len(owner.files)}"
     owner.files[name] = "\n".join(lines).encode()

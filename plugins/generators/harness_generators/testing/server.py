@@ -6,16 +6,16 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from harness_generators.testing.author import write
+from harness_generators.testing import batches
+from harness_generators.testing.answers import completion
+from harness_generators.testing.author import Author, write
 from harness_generators.testing.faults import Faults
-
-Author = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             models = [{"id": name, "object": "model", "created": 0, "owned_by": "nobody"} for name in owner.models]
             self._json(200, {"object": "list", "data": models})
         elif path.startswith("/batches/") and (batch := owner.batches.get(path.rsplit("/", 1)[1])):
-            from harness_generators.testing.batches import look
-
-            self._json(200, look(owner, batch))
+            self._json(200, batches.look(owner, batch))
         elif path.startswith("/files/") and path.endswith("/content") and (name := path.split("/")[2]) in owner.files:
             self._send(200, owner.files[name], "application/octet-stream")
         else:
@@ -169,8 +167,6 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/chat/completions":
             self._chat(json.loads(raw))
         elif path in ("/files", "/batches"):
-            from harness_generators.testing import batches
-
             owner = self.server.owner
             answer = (
                 batches.upload(owner, self.headers["Content-Type"], raw)
@@ -232,9 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "hollow":
             self._json(200, {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"]})
         elif body.get("stream"):
-            return self._stream(completion(self.server.owner, body, fault), cut=fault in ("stream-cut", "cut"))
+            return self._stream(completion(self.server.owner.author, body, fault), cut=fault in ("stream-cut", "cut"))
         else:
-            payload = json.dumps(completion(self.server.owner, body, fault)).encode()
+            payload = json.dumps(completion(self.server.owner.author, body, fault)).encode()
             if fault in ("cut", "stream-cut"):
                 self._send(200, payload[: len(payload) // 2], "application/json", length=len(payload))
                 self.close_connection = True
@@ -291,41 +287,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
         self.wfile.flush()
-
-
-def completion(owner: ChatServer, body: Mapping[str, Any], fault: str) -> dict[str, Any]:
-    """A chat completion, with the faults that a model makes."""
-    values = dict(owner.author(body))
-    text, finish, refusal = json.dumps(values), "stop", None
-    if fault == "wrong-schema":
-        text = json.dumps({"answer": "yes"})
-    elif fault == "broken-json":
-        text = text[:-2]
-    elif fault == "prose":
-        text = f"Here is what you asked for:\n```json\n{text}\n```\nLet me know if you need more."
-    elif fault == "two":
-        text = json.dumps([{key: f"{value} Or not." for key, value in values.items()}, values])
-    elif fault == "truncated":
-        text, finish = text[: int(len(text) * 0.7)], "length"
-    elif fault == "empty":
-        text = ""
-    elif fault == "refusal":
-        text, refusal = "", "I'm sorry, but I can't assist with that request."
-    prompt = sum(len(str(message["content"])) for message in body["messages"]) // 4
-    used = {"prompt_tokens": prompt, "completion_tokens": len(text) // 4}
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": body["model"],
-        "system_fingerprint": "fp_1",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": refusal},
-                "finish_reason": finish,
-                "logprobs": None,
-            }
-        ],
-        "usage": {**used, "total_tokens": sum(used.values())},
-    }

@@ -1,20 +1,18 @@
-"""Running the two-step method against a server: dialogues side by side, results in order."""
+"""What the requests of one run of the two-step method share, and its dialogues side by side."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
+from harness.components import GenerationTask, Rejected, UnknownUnknown, Usage
 from harness.errors import HarnessError
-from harness.progress import progress
 from harness.seeds import derive_seed
-from harness_generators._background import stream
-from harness_generators._openai_client import Chat, Unanswered, make_client
 from harness_generators.cache import Answer, AnswerCache, request_key
-from harness_generators.dialogue import Dialogue, Made, Method, Question, without_repetitions
+from harness_generators.dialogue import Dialogue, Made, Method, Question
+from harness_generators.openai_client import Chat, Unanswered, make_client
 from harness_generators.pace import Budget, Pace, Purse
 from harness_generators.prompts import Prompts, schema_of
 from harness_generators.replies import Reply
@@ -22,33 +20,6 @@ from harness_generators.texts import as_tuple
 
 if TYPE_CHECKING:
     from harness_generators.openai_chat import OpenAI
-
-
-def run(
-    options: OpenAI, key: str, uus: Sequence[UnknownUnknown], task: GenerationTask, seed: int
-) -> Iterator[SyntheticExample | Rejected | Usage]:
-    """See :meth:`harness_generators.openai_chat.OpenAI.generate`."""
-    session = Session(options, task, seed)
-    if options.batch:
-        from harness_generators._openai_batch import run_batches
-
-        work = run_batches(session, key, uus)
-    else:
-        work = session.concurrently(key, uus)
-    return without_repetitions(_in_order(stream(work), len(uus)))
-
-
-def _in_order(finished: Iterator[tuple[int, list[Made]]], total: int) -> Iterator[list[Made]]:
-    """Results in the order of their positions, however they finish."""
-    waiting: dict[int, list[Made]] = {}
-    following = 0
-    with progress("unknown unknowns", total=total) as bar:
-        for position, made in finished:
-            waiting[position] = made
-            bar.advance()
-            while following in waiting:
-                yield waiting.pop(following)
-                following += 1
 
 
 class Session:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import openai
 
 from harness.errors import HarnessError, InputError, did_you_mean
+from harness_generators.background import run_in_thread
 from harness_generators.cache import Answer
 from harness_generators.pace import Pace
 
@@ -268,8 +269,6 @@ def probe(options: OpenAI, key: str) -> None:
     async def ask() -> list[str]:
         async with make_client(options, key).with_options(timeout=min(20.0, options.timeout)) as client:
             return [model.id async for model in client.models.list()]
-
-    from harness_generators._background import run_in_thread
 
     try:
         known = run_in_thread(ask)

@@ -18,20 +18,20 @@ from openai.types.chat import ChatCompletion
 
 from harness.components import Rejected, UnknownUnknown, Usage
 from harness.errors import HarnessError
-from harness_generators._openai_client import MODES, answer_of, make_client, refuse_key, scrub, wire_body
 from harness_generators.cache import request_key, write_json
 from harness_generators.dialogue import Dialogue, Made, Question
+from harness_generators.openai_client import MODES, answer_of, make_client, refuse_key, scrub, wire_body
 from harness_generators.pace import Budget
 from harness_generators.replies import Reply
 
 if TYPE_CHECKING:
-    from harness_generators._openai_run import Session
+    from harness_generators.openai_session import Session
 
 DONE = ("completed", "failed", "expired", "cancelled")
 
 
 def run_batches(session: Session, key: str, uus: Sequence[UnknownUnknown]) -> Callable[[Callable[..., None]], Any]:
-    """The work of one run, for :func:`harness_generators._background.stream`."""
+    """The work of one run, for :func:`harness_generators.background.stream`."""
 
     async def work(emit: Callable[[tuple[int, list[Made]]], None]) -> None:
         options = session.options
