@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.digits import exact, significant
 from harness.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -50,17 +51,15 @@ def is_share(info: ScoreInfo | None, name: str) -> bool:
 
 
 def number(value: float | None, *, share: bool = False, total: bool = False, sign: bool = False) -> str:
-    """A figure as people read it: shares in per cent with one decimal, counts with thousands separated."""
+    """A figure as people read it: shares in per cent with one decimal, counts with thousands separated, others significant."""
     if value is None:
         return ""
     if share:
         text = f"{100 * value:.1f}"
     elif total:
         text = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 10 else f"{value:,.1f}"
-    elif abs(value) >= 1000:
-        text = f"{value:,.0f}"
     else:
-        text = f"{value:.3g}" if abs(value) < 1e-3 and value else f"{value:.3f}".rstrip("0").rstrip(".")
+        text = significant(value, decimals=3)
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
     elif sign and not text.startswith("-"):
@@ -189,7 +188,7 @@ def default_columns(board: Board) -> list[Column]:
         columns.append(special_column("seeds"))
     columns += [score_column("accuracy/clean", keep=8), score_column("accuracy/attacked", keep=8)]
     columns.append(special_column("confidence"))
-    thresholds = [f"{t:g}" for t in board.thresholds] or ["0.65", "0.8", "0.9"]
+    thresholds = [exact(tau) for tau in board.thresholds] or ["0.65", "0.8", "0.9"]
     for i, t in enumerate(thresholds):
         columns.append(score_column(f"uu@{t}/perturbed", keep=8 if i == 0 else 3 + (i == len(thresholds) - 1)))
     columns.append(score_column(board.primary or "uu@0.65/deployed", keep=7))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from harness.digits import exact
 from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
 from harness.report.cells import Cell, Group, groups, probabilities
@@ -32,7 +33,7 @@ def primary_score(header: Record) -> str | None:
     """Name of the score that ranks: unknown unknowns in deployment at the primary threshold; on clean text if nothing else."""
     if not header.thresholds:
         return None
-    names = (f"uu@{header.thresholds[0]:g}/{population}" for population in ("deployed", "clean"))
+    names = (f"uu@{exact(header.thresholds[0])}/{population}" for population in ("deployed", "clean"))
     return next((name for name in names if name in header.scores), None)
 
 

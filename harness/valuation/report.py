@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.digits import significant
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
@@ -20,10 +22,11 @@ COLUMNS = {
     "f1": ("F1", ".3f"),
     "removal_area": ("removal area", ".4f"),
     "stability": ("stability", ".3f"),
-    "seconds": ("seconds", ".2f"),
+    "seconds": ("seconds", ""),
     "peak_mb": ("peak MB", ",.0f"),
 }
-"""Columns of the board: heading and format. What they mean is said in :func:`harness.valuation.judge.board`."""
+"""Columns of the board: heading and format, none for significant digits. What they mean is said in
+:func:`harness.valuation.judge.board`."""
 
 MEANINGS = {
     "auroc": "Probability that a right label is valued above a flipped one; mean over seeds, .5 is chance.",
@@ -108,7 +111,7 @@ class ValuationReport:
 
 def shown(value: float, form: str) -> str:
     """A figure, or a dash where it is not defined."""
-    return "–" if math.isnan(value) else format(value, form)
+    return "–" if math.isnan(value) else format(value, form) if form else significant(value)
 
 
 def make_report(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,13 @@ from hypothesis import strategies as st
 import harness.report.html as report
 from harness.errors import InputError, StoreError
 from harness.records.model import RecordFolder, find_records
+from harness.records.writer import write_record
 from harness.report.baselines import Baselines, ReportedEntry
 from harness.report.html import charting, curves
 from harness.report.html.boards import group_records
 from harness.report.html.examples import edits
 from harness.report.html.spots import outline
+from harness.report.html.values import value_boxes
 from harness.report.model import Leaderboard
 
 Maker = Callable[..., list[RecordFolder]]
@@ -348,6 +351,45 @@ def test_a_confidence_equal_to_the_threshold_counts() -> None:
     counts = curves.uu_counts(confidence, np.asarray([True, True, False, True]))
     assert dict(zip(curves.TAUS.tolist(), counts.tolist(), strict=True))[0.65] == 3
     assert counts[curves.TAUS == 0.81] == 1
+
+
+def test_bins_take_confidences_on_their_bounds_as_the_scores_do() -> None:
+    confidence = np.asarray([0.6, 0.6, 0.66, 0.8, 0.8, 0.85], dtype=np.float32)
+    wrong = np.asarray([True, True, False, False, False, True])
+    one = Mock(populations=("clean",), arms=("a",), seeds_of=lambda arm: [0])
+    one.predictions.return_value.population.return_value = (confidence, wrong)
+    bins = curves.reliability(one)
+    assert bins["right"].tolist() == [0.6, 0.6667, 0.8, 0.8667]
+    assert curves.calibration_errors(bins)["ece"].item() == pytest.approx(0.465, abs=1e-4)
+    one.predictions.return_value.population.return_value = (
+        np.asarray([0.65, 0.9], np.float32),
+        np.asarray([True, True]),
+    )
+    assert curves.wrong_confidence(one)["left"].tolist() == [0.65, 0.9]
+
+
+def test_data_values_of_any_magnitude_keep_their_digits(records: list[RecordFolder], tmp_path: Path) -> None:
+    for record in records:
+        frames = {
+            name.removesuffix(".parquet"): record.frame(name.removesuffix(".parquet")) for name in record.header.files
+        }
+        tiny = {
+            name: frame.assign(value=frame["value"] * 1e-7) if {"origin", "value"} <= set(frame) else frame
+            for name, frame in frames.items()
+            if frame is not None
+        }
+        header = record.header
+        write_record(tmp_path / header.dataset / header.arm / f"seed-{header.seed}", header, tiny)
+    plain, small = (value_boxes(group_records(found)[0]) for found in (records, find_records([tmp_path])))
+    assert plain is not None
+    assert small is not None
+    for before, after in zip(plain.rows, small.rows, strict=True):
+        assert before[:2] == after[:2]
+        assert [float(text) for text in after[2:]] == pytest.approx(
+            [1e-7 * float(text) for text in before[2:]], rel=0.006
+        )
+    columns = small.spec["data"]["columns"]
+    assert columns["low"] == pytest.approx([1e-7 * value for value in plain.spec["data"]["columns"]["low"]], rel=1e-4)
 
 
 def test_calibration_errors_agree_with_the_scores_of_the_records(records: list[RecordFolder]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.digits import to_significant
 from harness.report.html.boards import Board
 from harness.types import BoolArray, FloatArray, IntArray
 
 TAUS = np.round(np.linspace(0.5, 1.0, 51), 2)
 BINS = 15
 """Equal-width confidence bins of the reliability diagram (thesis definition 2.1)."""
+EDGES = np.arange(BINS + 1) / BINS
 HISTOGRAM_EDGES = np.round(np.linspace(0.0, 1.0, 21), 2)
 
 
@@ -52,9 +54,10 @@ def reliability(board: Board) -> pd.DataFrame:
             continue
         for arm in board.arms:
             pairs = [board.predictions(arm, seed).population(population) for seed in board.seeds_of(arm)]
-            confidence = np.concatenate([pair[0] for pair in pairs]).astype(np.float64)
+            confidence = np.concatenate([pair[0] for pair in pairs])
             right = ~np.concatenate([pair[1] for pair in pairs])
-            index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+            bounds = EDGES.astype(confidence.dtype)  # as thresholds are: 0.6 lies in the bin that ends at 0.6
+            index = np.clip(np.searchsorted(bounds, confidence, side="left") - 1, 0, BINS - 1)
             count = np.bincount(index, minlength=BINS)
             used = count > 0
             parts.append(
@@ -62,9 +65,11 @@ def reliability(board: Board) -> pd.DataFrame:
                     {
                         "population": population,
                         "arm": arm,
-                        "left": (np.arange(BINS) / BINS).round(4)[used],
-                        "right": ((np.arange(BINS) + 1) / BINS).round(4)[used],
-                        "confidence": (np.bincount(index, confidence, BINS)[used] / count[used]).round(4),
+                        "left": EDGES[:-1].round(4)[used],
+                        "right": EDGES[1:].round(4)[used],
+                        "confidence": (
+                            np.bincount(index, confidence.astype(np.float64), BINS)[used] / count[used]
+                        ).round(4),
                         "accuracy": (np.bincount(index, right, BINS)[used] / count[used]).round(4),
                         "count": (count[used] / len(pairs)).round(1),
                     }
@@ -88,7 +93,7 @@ def wrong_confidence(board: Board) -> pd.DataFrame:
             counts = []
             for seed in board.seeds_of(arm):
                 confidence, wrong = board.predictions(arm, seed).population(population)
-                counts.append(np.histogram(confidence[wrong].astype(np.float64), HISTOGRAM_EDGES)[0])
+                counts.append(np.histogram(confidence[wrong], HISTOGRAM_EDGES.astype(confidence.dtype))[0])
             mean = np.mean(counts, axis=0)
             used = np.flatnonzero(mean)
             parts.append(
@@ -117,7 +122,7 @@ def timings(board: Board) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["arm", "seed", "stage", "seconds"])
     sums = frame.groupby(["arm", "stage", "seed"], sort=False)["seconds"].sum()
-    return sums.groupby(level=["arm", "stage"], sort=False).mean().round(2).reset_index()
+    return sums.groupby(level=["arm", "stage"], sort=False).mean().map(to_significant).reset_index()
 
 
 def metric_table(board: Board, columns: set[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.digits import TOOLTIP, exact, significant
 from harness.report.html import curves
 from harness.report.html.boards import Board
 
@@ -170,7 +171,7 @@ def uu_over_tau(board: Board) -> Figure:
         [
             row["population"],
             row["arm"],
-            f"{row['tau']:g}",
+            exact(row["tau"]),
             number(row["mean"]),
             f"{number(row['low'])} to {number(row['high'])}",
         ]
@@ -182,7 +183,7 @@ def uu_over_tau(board: Board) -> Figure:
         "Unknown unknowns over the threshold",
         "Wrong predictions with a confidence of at least τ; dotted lines mark the suite's thresholds, the dashed curve is the "
         f"baseline. {spread(len(board.seeds))}",
-        f"At τ = {tau:g}, {board.populations[-1]}: "
+        f"At τ = {exact(tau)}, {board.populations[-1]}: "
         + ", ".join(f"{row['arm']} {number(row['mean'])}" for row in last.to_dict("records"))
         + ".",
         spec,
@@ -321,8 +322,8 @@ def wrong_confidence(board: Board) -> Figure | None:
     return Figure(
         f"{board.key}-wrong",
         "Confidence of the wrong predictions",
-        f"How sure the classifier is where it errs, mean over seeds. Errors right of τ = {board.thresholds[0]:g} (dotted) are "
-        "unknown unknowns.",
+        f"How sure the classifier is where it errs, mean over seeds. Errors right of τ = {exact(board.thresholds[0])} "
+        "(dotted) are unknown unknowns.",
         "Wrong predictions in all: "
         + ", ".join(f"{row[1]} {row[2]}" for row in rows if row[0] == board.populations[-1])
         + ".",
@@ -359,7 +360,7 @@ def stage_times(board: Board) -> Figure | None:
                 "scale": {"scheme": {"name": "tableau10"}},
                 "legend": {"orient": "top"},
             },
-            "tooltip": [tip("arm", "Arm"), tip("stage", "Stage"), tip("seconds", "Seconds", ",.1f")],
+            "tooltip": [tip("arm", "Arm"), tip("stage", "Stage"), tip("seconds", "Seconds", TOOLTIP)],
         },
     )
     totals = frame.groupby("arm", sort=False)["seconds"].sum()
@@ -367,10 +368,10 @@ def stage_times(board: Board) -> Figure | None:
         f"{board.key}-times",
         "Stage times",
         "Seconds per stage when it was computed, mean over seeds. What arms share is computed once and counted for each.",
-        "In all: " + ", ".join(f"{arm} {total:,.0f} s" for arm, total in totals.items()) + ".",
+        "In all: " + ", ".join(f"{arm} {significant(total)} s" for arm, total in totals.items()) + ".",
         spec,
         ("Arm", "Stage", "Seconds"),
-        [[row["arm"], row["stage"], f"{row['seconds']:,.1f}"] for row in frame.to_dict("records")],
+        [[row["arm"], row["stage"], significant(row["seconds"])] for row in frame.to_dict("records")],
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.digits import exact
 from harness.records.model import Record, RecordFolder
 from harness.report.html import examples, spots
 from harness.report.html.boards import Board, group_records
@@ -110,7 +111,7 @@ def board_facts(header: Record, board: Board) -> list[tuple[str, str]]:
         ("Board", header.board[:16]),
         ("Data fingerprint", header.data.fingerprint[:16]),
         ("Baseline", board.baseline),
-        ("Thresholds τ", ", ".join(f"{tau:g}" for tau in header.thresholds)),
+        ("Thresholds τ", ", ".join(exact(tau) for tau in header.thresholds)),
         ("Seeds", ", ".join(map(str, board.seeds))),
     ]
     roles = {role: use for key in board.records for role, use in board.records[key].header.components.items()}
@@ -192,7 +193,7 @@ def facts(boards: Sequence[Board], leaderboard: Leaderboard) -> list[tuple[str, 
         _counted(len({seed for board in boards for seed in board.seeds}), "seed"),
         _counted(sum(len(board.records) for board in boards), "record"),
         _counted(sum(board.header.data.test for board in boards), "test example"),
-        ("primary threshold τ", f"{boards[0].thresholds[0]:g}"),
+        ("primary threshold τ", exact(boards[0].thresholds[0])),
     ]
 
 

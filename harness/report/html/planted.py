@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from harness.digits import exact
 from harness.report.html import curves
 from harness.report.html.boards import Board
 from harness.report.html.figures import Figure, by_arm, chart, number, percent, small_multiples, tip
@@ -24,7 +25,7 @@ def planted_spots(board: Board) -> Figure | None:
     spots = list(dict.fromkeys(summary["spot"]))
     y = {"field": "arm", "type": "nominal", "title": None, "sort": arms, "axis": {"labelLimit": 110}}
     ticks = {"tickCount": 5}
-    tau = f"{board.thresholds[0]:g}"
+    tau = exact(board.thresholds[0])
     lines = [
         tip("arm", "Arm"),
         tip("spot", "Planted blind spot"),

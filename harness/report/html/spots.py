@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from harness.digits import to_significant
 from harness.report.html.boards import Board
 from harness.report.html.figures import SCHEMA, Figure, Spec, inline, tip
 
@@ -85,7 +86,7 @@ def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
         about = spots[spots["arm"] == "this"].set_index("spot")[["size", "words"]].to_dict("index")
         own = members[members["arm"] == "this"].join(positions, on="id", how="inner")
         for spot, where in own.groupby("spot", sort=False)[["x", "y"]]:
-            corners = pd.DataFrame(outline(where.to_numpy(np.float64)), columns=["x", "y"]).round(3)
+            corners = pd.DataFrame(outline(where.to_numpy(np.float64)), columns=["x", "y"]).map(to_significant)
             size, words = about[spot]["size"], about[spot]["words"]
             parts.append(corners.assign(arm=arm, spot=spot, corner=corners.index, size=size, words=words))
     columns = ["arm", "spot", "corner", "x", "y", "size", "words"]
@@ -111,7 +112,7 @@ def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
     state = np.stack([states(board, arm) for arm in arms])
     rows = choose(state, limit, np.random.default_rng([seed, len(predictions.ids)]))
     ids = [predictions.ids[i] for i in rows]
-    points = positions.reindex(ids).reset_index().round(3)
+    points = positions.reindex(ids).map(to_significant).reset_index()
     labels = board.header.data.labels
     points["label"] = [labels[i] for i in predictions.labels[rows]]
     texts = first.frame("texts")

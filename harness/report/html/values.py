@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from harness.digits import TOOLTIP, significant, to_significant
 from harness.report.html import curves
 from harness.report.html.boards import Board
 from harness.report.html.figures import Figure, by_arm, chart, number, percent, quantitative, spread, tip
@@ -98,13 +99,17 @@ def value_boxes(board: Board) -> Figure | None:
     quantiles = list(QUANTILES)
     each = frame.groupby(["arm", "seed", "group"], sort=False)["value"]
     boxes = pd.DataFrame({name: each.quantile(at) for name, at in QUANTILES.items()}).assign(n=each.size())
-    summary = boxes.groupby(["arm", "group"], sort=False)[quantiles].mean().round(5).reset_index()
+    summary = boxes.groupby(["arm", "group"], sort=False)[quantiles].mean().map(to_significant).reset_index()
     arms = [arm for arm in board.arms if arm in set(summary["arm"])]
     summary["row"] = summary["arm"] + ", " + summary["group"]
     order = [f"{arm}, {group}" for arm in arms for group in summary.loc[summary["arm"] == arm, "group"]]
     axis, scale = {"labelLimit": 170}, {"zero": False}
     y = {"field": "row", "type": "nominal", "title": None, "scale": {"domain": order}, "axis": axis}
-    lines = [tip("arm", "Arm"), tip("group", "Examples"), *(tip(name, name.capitalize(), ".3f") for name in quantiles)]
+    lines = [
+        tip("arm", "Arm"),
+        tip("group", "Examples"),
+        *(tip(name, name.capitalize(), TOOLTIP) for name in quantiles),
+    ]
     spec = chart(
         board,
         summary,
@@ -126,7 +131,8 @@ def value_boxes(board: Board) -> Figure | None:
         ],
     )
     rows = [
-        [row["arm"], row["group"], *(f"{row[name]:.3f}" for name in quantiles)] for row in summary.to_dict("records")
+        [row["arm"], row["group"], *(significant(row[name]) for name in quantiles)]
+        for row in summary.to_dict("records")
     ]
     return Figure(
         f"{board.key}-values",
@@ -134,7 +140,7 @@ def value_boxes(board: Board) -> Figure | None:
         "Boxes reach from the lower to the upper quartile, whiskers from the 5 % to the 95 % quantile, the diamond is the "
         f"median; quantiles are means over seeds. {number(float(boxes['n'].max()))} values at most in a box.",
         "Medians: "
-        + ", ".join(f"{row['arm']} {row['group']} {row['median']:.3f}" for row in summary.to_dict("records"))
+        + ", ".join(f"{row['arm']} {row['group']} {significant(row['median'])}" for row in summary.to_dict("records"))
         + ".",
         spec,
         ("Arm", "Examples", *(name.capitalize() for name in quantiles)),

@@ -10,6 +10,7 @@ import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
 from harness.components import Example, Outcome, Score, Scores
+from harness.digits import exact
 from harness.types import FloatArray
 from harness_generators.neighbours import unit
 from harness_generators.texts import as_tuple, fold, is_word, shown, tokens
@@ -65,11 +66,12 @@ def _by_the_base_classifier(outcome: Outcome) -> dict[str, Score]:
     for tau in outcome.thresholds:
         for role in ROLES:
             chosen = known & (roles == role)
-            scalars[f"synthetic_uu@{tau:g}/{role}"] = Score(
+            scalars[f"synthetic_uu@{exact(tau)}/{role}"] = Score(
                 _mean((wrong & (confidence >= tau))[chosen]),
                 low=0,
                 high=1,
-                meaning=f"Share of the samples that {role} which the base classifier gets wrong with confidence >= {tau:g}.",
+                meaning=f"Share of the samples that {role} which the base classifier gets wrong with confidence >= "
+                f"{exact(tau)}.",
             )
     return scalars
 

@@ -16,8 +16,8 @@ class Accuracy(Metric):
 
     * ``accuracy``: share of examples predicted right; 0 to 1;
     * ``balanced_accuracy``: mean, over the classes present, of the recall of the class; 0 to 1 (Brodersen et al. 2010);
-    * ``f1``: unweighted mean, over the classes, of the harmonic mean of precision and recall, 0 for a class that is never
-      predicted; 0 to 1 (van Rijsbergen 1979; macro-averaged as by Yang and Liu 1999);
+    * ``f1``: unweighted mean, over the classes present or predicted, of the harmonic mean of precision and recall, 0 for a
+      class that is never predicted right; 0 to 1 (van Rijsbergen 1979; macro-averaged as by Yang and Liu 1999);
     * ``mcc``: correlation of predicted and true class, 0 when either is constant; -1 to 1 (Matthews 1975; Gorodkin 2004).
 
     Higher is better. Computed by scikit-learn.
@@ -85,11 +85,9 @@ def macro_recall(table: FloatArray) -> float:
 
 
 def macro_f1(table: FloatArray) -> float:
-    """Mean F1 of all classes; 0 for one that is neither present nor predicted."""
-    import numpy as np
-
+    """Mean F1 of the classes that are present or predicted, as scikit-learn takes them."""
     either = table.sum(axis=0) + table.sum(axis=1)
-    return float(np.divide(2 * table.diagonal(), either, out=np.zeros(len(table)), where=either > 0).mean())
+    return float((2 * table.diagonal()[either > 0] / either[either > 0]).mean())
 
 
 def matthews(table: FloatArray) -> float:

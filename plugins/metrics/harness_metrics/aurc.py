@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.digits import exact
 
 
 class RiskCoverage(Metric):
@@ -48,12 +49,12 @@ class RiskCoverage(Metric):
             )
             for share in self.coverages:
                 kept = max(1, round(share * n))
-                scalars[f"selective_accuracy@{share:g}/{name}"] = Score(
+                scalars[f"selective_accuracy@{exact(share)}/{name}"] = Score(
                     1 - float(risk[kept - 1]),
                     "higher",
                     0,
                     1,
-                    meaning=f"Accuracy of the {share:.0%} of predictions with the highest confidence.",
+                    meaning=f"Accuracy of the share {exact(share)} of predictions with the highest confidence.",
                 )
             shown = np.unique(np.linspace(0, n - 1, min(n, 200)).round().astype(int))
             curves.append(pd.DataFrame({"population": name, "coverage": coverage[shown], "risk": risk[shown]}))

@@ -70,11 +70,14 @@ class Reliability:
 
 
 def equal_width(confidence: FloatArray, correct: BoolArray, bins: int) -> Reliability:
-    """Bins ``((m-1)/M, m/M]`` of equal width over ``[0, 1]`` (Guo et al. 2017)."""
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    values = confidence.astype(np.float64)
-    index = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, bins - 1)
-    return _gather(values, correct, index, edges[:-1], edges[1:])
+    """Bins ``((m-1)/M, m/M]`` of equal width over ``[0, 1]`` (Guo et al. 2017).
+
+    The bounds are rounded to the type of the confidences, as thresholds are: a float32 confidence of 0.6 lies in a bin that
+    ends at 0.6 (as a float64 it is slightly more).
+    """
+    edges = np.arange(bins + 1) / bins
+    index = np.searchsorted(edges.astype(confidence.dtype), confidence, side="left") - 1
+    return _gather(confidence, correct, np.clip(index, 0, bins - 1), edges[:-1], edges[1:])
 
 
 def equal_mass(confidence: FloatArray, correct: BoolArray, bins: int) -> Reliability:
@@ -82,19 +85,20 @@ def equal_mass(confidence: FloatArray, correct: BoolArray, bins: int) -> Reliabi
 
     There are fewer than ``bins`` bins when there are fewer distinct confidences.
     """
-    values = confidence.astype(np.float64)
-    high = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:], method="inverted_cdf"))
-    index = np.searchsorted(high, values, side="left")
-    low = np.concatenate([[min(values.min(), high[0])], high[:-1]])
-    return _gather(values, correct, index, low, high)
+    high = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:], method="inverted_cdf"))
+    index = np.searchsorted(high, confidence, side="left")
+    low = np.concatenate([confidence.min(keepdims=True), high[:-1]])
+    return _gather(confidence, correct, index, low.astype(np.float64), high.astype(np.float64))
 
 
-def _gather(values: FloatArray, correct: BoolArray, index: IntArray, low: FloatArray, high: FloatArray) -> Reliability:
+def _gather(
+    confidence: FloatArray, correct: BoolArray, index: IntArray, low: FloatArray, high: FloatArray
+) -> Reliability:
     count = np.bincount(index, minlength=len(low))
     with np.errstate(invalid="ignore"):
-        confidence = np.bincount(index, weights=values, minlength=len(low)) / count
+        mean = np.bincount(index, weights=confidence.astype(np.float64), minlength=len(low)) / count
         accuracy = np.bincount(index, weights=correct.astype(np.float64), minlength=len(low)) / count
-    return Reliability(low, high, count, confidence, accuracy)
+    return Reliability(low, high, count, mean, accuracy)
 
 
 def temperature(probs: FloatArray, labels: IntArray) -> float:

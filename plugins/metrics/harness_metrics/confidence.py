@@ -37,7 +37,7 @@ class Confidence(Metric):
         scalars: dict[str, Score] = {}
         histograms: list[pd.DataFrame] = []
         low = 1 / outcome.task.num_labels
-        edges = np.linspace(low, 1.0, self.bins + 1)
+        edges = low + (1 - low) * np.arange(self.bins + 1) / self.bins
         for name, predictions in populations(outcome).items():
             inside = predictions.counts
             confidence = predictions.confidence.astype(np.float64)
@@ -64,7 +64,9 @@ class Confidence(Metric):
                 per_example=np.where(wrong, confidence, np.nan),
                 meaning="Mean confidence of the wrong predictions.",
             )
-            # float32 rounding may put a uniform prediction a hair outside the range
-            counts, _ = np.histogram(np.clip(confidence[wrong], low, 1.0), bins=edges)
+            # Bounds in the type of the confidences, as thresholds are: 0.65 lies right of a bound at 0.65. Rounding may put a
+            # uniform prediction a hair outside the range.
+            bounds = edges.astype(predictions.confidence.dtype)
+            counts, _ = np.histogram(np.clip(predictions.confidence[wrong], bounds[0], bounds[-1]), bins=bounds)
             histograms.append(pd.DataFrame({"population": name, "low": edges[:-1], "high": edges[1:], "count": counts}))
         return Scores(scalars, {"wrong_confidence": pd.concat(histograms, ignore_index=True)})

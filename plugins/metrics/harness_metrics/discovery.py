@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from harness.components import Metric, Outcome, Score, Scores, SelectionProblem
+from harness.digits import exact
 from harness.errors import ComponentError, DataError
 from harness.registry import component
 
@@ -138,7 +139,11 @@ def _figures(name: str, found: float, utility: float, coverage: float, budget: i
             found, "higher", 0, budget, meaning=f"Unknown unknowns found in {budget} questions (mean over seeds)."
         ),
         f"discovery_utility/{name}": Score(
-            utility, "higher", -gamma * budget, budget, meaning=f"Unknown unknowns found less {gamma:g} per question."
+            utility,
+            "higher",
+            -gamma * budget,
+            budget,
+            meaning=f"Unknown unknowns found less {exact(gamma)} per question.",
         ),
         f"coverage_utility/{name}": Score(
             coverage, "higher", 0, 1, meaning="Share of the confident test predictions explained by those found."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.digits import exact
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
@@ -56,7 +57,7 @@ class MatchedUnknownUnknowns(Metric):
                 kept = round(float((standard >= tau).mean()) * n)
                 each = kept_share(confidence, kept) * ~predictions.correct
                 contribution = each.astype(bool) if np.isin(each, (0, 1)).all() else each
-                at = f"{tau:g}/{name}"
+                at = f"{exact(tau)}/{name}"
                 scalars[f"matched_uu@{at}"] = Score(
                     float(each.sum()),
                     "lower",
@@ -65,7 +66,7 @@ class MatchedUnknownUnknowns(Metric):
                     contribution,
                     total=True,
                     meaning=f"Wrong among the {kept} most confident predictions: as many as the baseline arm makes with a"
-                    f" calibrated confidence of at least {tau:g}.",
+                    f" calibrated confidence of at least {exact(tau)}.",
                 )
                 scalars[f"matched_uu_rate@{at}"] = Score(
                     float(each.mean()), "lower", 0, 1, contribution, meaning="The same as a share of all test examples."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.components import Outcome, Score, Scores
+from harness.digits import exact
 from harness_metrics.clusters import normalised
 from harness_metrics.populations import clean
 
@@ -77,8 +78,8 @@ def score_planted(outcome: Outcome) -> Scores:
             for tag, members in inside.items()
         },
         **{
-            f"planted_uu_rate@{t:g}": _mean(
-                anywhere, arm.uu(t), "lower", f"Share of the members that are unknown unknowns at {t:g} (clean)."
+            f"planted_uu_rate@{exact(t)}": _mean(
+                anywhere, arm.uu(t), "lower", f"Share of the members that are unknown unknowns at {exact(t)} (clean)."
             )
             for t in outcome.thresholds
         },
@@ -86,7 +87,7 @@ def score_planted(outcome: Outcome) -> Scores:
             anywhere & base_uus,
             arm.correct,
             "higher",
-            f"Share of the baseline's unknown unknowns at {tau:g} among the members that this arm gets right.",
+            f"Share of the baseline's unknown unknowns at {exact(tau)} among the members that this arm gets right.",
         ),
         "planted_cost": _mean(
             ~anywhere,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.digits import exact
 
 
 class UnknownUnknowns(Metric):
@@ -41,16 +42,16 @@ class UnknownUnknowns(Metric):
             n = len(predictions.labels)
             for tau in outcome.thresholds:
                 uus = predictions.uu(tau)
-                scalars[f"uu@{tau:g}/{name}"] = Score(
+                scalars[f"uu@{exact(tau)}/{name}"] = Score(
                     int(uus.sum()),
                     better="lower",
                     low=0,
                     high=n,
                     per_example=uus,
                     total=True,
-                    meaning=f"Wrong predictions with confidence of at least {tau:g}, population {name}.",
+                    meaning=f"Wrong predictions with confidence of at least {exact(tau)}, population {name}.",
                 )
-                scalars[f"uu_rate@{tau:g}/{name}"] = Score(
+                scalars[f"uu_rate@{exact(tau)}/{name}"] = Score(
                     float(uus.mean()),
                     better="lower",
                     low=0,

@@ -42,7 +42,7 @@ def test_accuracy_family_equals_scikit_learn(random_outcome, seed: int, n: int, 
             warnings.simplefilter("ignore")  # a class that is predicted but never true
             assert found[f"balanced_accuracy/{name}"] == pytest.approx(sk.balanced_accuracy_score(truth, predicted))
             assert found[f"mcc/{name}"] == pytest.approx(sk.matthews_corrcoef(truth, predicted))
-        f1 = sk.f1_score(truth, predicted, labels=range(k), average="macro", zero_division=0.0)
+        f1 = sk.f1_score(truth, predicted, average="macro", zero_division=0.0)
         assert found[f"f1/{name}"] == pytest.approx(f1)
 
 
@@ -122,6 +122,58 @@ def test_threshold_is_inclusive_in_float32(outcome) -> None:
     assert (found["uu@0.65/clean"], found["uu@0.8/clean"], found["uu@0.9/clean"]) == (2, 1, 1)
     assert found["uu_rate@0.65/clean"] == 0.5
     assert "uu@0.65/perturbed" not in found
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bins_are_closed_on_the_right_in_the_type_of_the_probabilities(outcome, dtype: type) -> None:
+    c = np.asarray([0.6, 0.6, 0.66, 0.8, 0.8, 0.85], dtype=dtype)
+    o = outcome(np.zeros((6, 2)), [0, 0, 1, 1, 1, 0])
+    o = replace(o, probs=np.stack([1 - c, c], axis=1))
+    found = component("metric", "ece").score(o)
+    assert found.scalars["ece/clean"].value == pytest.approx((2 * 0.6 + 0.34 + 2 * 0.2 + 0.85) / 6)
+    assert found.scalars["mce/clean"].value == pytest.approx(0.85)
+    table = found.tables["reliability"]
+    width = table[(table["binning"] == "width") & (table["count"] > 0)]
+    assert width["high"].round(4).tolist() == [0.6, 0.6667, 0.8, 0.8667]
+    assert width["count"].tolist() == [2, 1, 2, 1]
+
+
+@given(st.integers(1, 40), st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_confidence_on_a_bound_lies_in_the_bin_that_ends_there(outcome, bins: int, data) -> None:
+    at = data.draw(st.lists(st.integers((bins + 1) // 2, bins), min_size=1, max_size=8))
+    confidence = np.asarray([max(edge / bins, 0.5) for edge in at])
+    o = outcome(np.stack([confidence, 1 - confidence], axis=1), np.zeros(len(at)))
+    table = component("metric", "ece", bins=bins).score(o).tables["reliability"]
+    width = table[(table["binning"] == "width") & (table["population"] == "clean")]
+    for high, count in zip(width["high"], width["count"], strict=True):
+        assert count == sum(np.ceil(c * bins - 1e-9) == round(high * bins) for c in confidence)
+
+
+def test_a_wrong_prediction_at_a_threshold_lies_right_of_it_in_the_histogram(outcome) -> None:
+    o = outcome([[0.65, 0.35], [0.8, 0.2], [0.9, 0.1], [0.64, 0.36]], [1, 1, 1, 1])
+    table = component("metric", "confidence", bins=10).score(o).tables["wrong_confidence"]
+    for tau in (0.65, 0.8, 0.9):
+        right = table[table["low"] > tau - 1e-9]
+        assert right["count"].sum() == scores("uu", o)[f"uu@{tau}/clean"]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12), st.integers(4, 6))
+@settings(max_examples=40, deadline=None)
+def test_classes_that_occur_nowhere_do_not_count(outcome, labels: list[int], k: int) -> None:
+    probs = np.full((len(labels), k), 0.05)
+    probs[np.arange(len(labels)), labels] = 1 - 0.05 * (k - 1)
+    found = scores("accuracy", outcome(probs, labels))
+    assert found["f1/clean"] == found["balanced_accuracy/clean"] == found["accuracy/clean"] == 1
+
+
+def test_close_thresholds_have_names_of_their_own(outcome) -> None:
+    o = outcome([[1, 0], [0.99999995, 5e-8], [0.9999998, 2e-7]], [1, 1, 1], thresholds=(0.65, 0.9999999, 1.0))
+    found = scores("uu", o)
+    assert [found[f"uu@{tau}/clean"] for tau in ("0.65", "0.9999999", "1")] == [3, 2, 1]
+    assert {f"matched_uu@{tau}/clean" for tau in ("0.65", "0.9999999", "1")} <= scores("matched-uu", o).keys()
+    shares = scores("aurc", o, coverages=(0.3333333, 0.3333334))
+    assert {"selective_accuracy@0.3333333/clean", "selective_accuracy@0.3333334/clean"} <= shares.keys()
 
 
 def test_figures_by_hand(outcome) -> None:
