@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from harness.datasets.paths import existing_file, locate
-from harness.datasets.readers import Table, read_table
+from harness.datasets.readers import read_table
+from harness.datasets.separated import Quoting
+from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource
 from harness.disk import known_digest
 
@@ -33,6 +35,9 @@ class Files(TabularSource):
     """File of the test set."""
     encoding: str = "utf-8"
     """Encoding of CSV, TSV and JSON lines."""
+    quoting: Quoting = "auto"
+    """What quotation marks mean in CSV and TSV: `csv`, they enclose fields; `none`, they are characters like any other; `auto`,
+    they enclose fields, but a field that takes in what look like rows is an error."""
 
     @model_validator(mode="after")
     def _one_validation(self) -> Files:
@@ -50,6 +55,8 @@ class Files(TabularSource):
         options = super().identity()
         for name in ("folder", "train", "validation", "test"):
             del options[name]
+        if self.quoting == "auto":  # as from before there was a choice, so that results stay what they are
+            del options["quoting"]
         return options | {split: known_digest(existing_file(path)) for split, path in self._paths().items()}
 
     def _paths(self) -> dict[str, Path]:
@@ -58,4 +65,6 @@ class Files(TabularSource):
 
     def _read(self, split: str, columns: Sequence[str]) -> Table | None:
         path = self._paths().get(split)
-        return None if path is None else read_table(path, split=split, columns=columns, encoding=self.encoding)
+        if path is None:
+            return None
+        return read_table(path, split=split, columns=columns, encoding=self.encoding, quoting=self.quoting)

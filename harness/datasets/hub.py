@@ -13,8 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.datasets.arrow import first_line, values
 from harness.datasets.paths import locate
-from harness.datasets.readers import Table, require
+from harness.datasets.tables import Table, require
 from harness.disk import files_digest
 from harness.errors import DataError, InputError
 from harness.progress import progress
@@ -102,7 +103,7 @@ class HubSource:
         return Table(
             split,
             where,
-            {column: rows.column(column).to_pylist() for column in columns},
+            {column: values(rows.column(column), column, where) for column in columns},
             tuple(getattr(feature, "names", ())),
         )
 
@@ -119,7 +120,9 @@ class HubSource:
                 f"The folder {folder} holds one unnamed split.",
                 hint="Save a DatasetDict with train and test splits to it.",
             )
-        return datasets.load_dataset(str(folder or self.name), self.config, split=name, revision=self.revision)
+        # Scripts that build a data set are never run: versions of the library that still could would ask first.
+        where, options = str(folder or self.name), {"revision": self.revision, "trust_remote_code": False}
+        return datasets.load_dataset(where, self.config, split=name, **options)
 
     def _cached(self) -> str | None:
         """The commit of the copy that the library prepared last, if there is one."""
@@ -163,7 +166,12 @@ class HubSource:
         except Exception as error:
             if isinstance(error, ValueError) and not isinstance(error, OSError):  # a failing network is both at times
                 # No such configuration, no such split: the library names those that there are.
-                raise DataError(f"The data set {self._shown} cannot be read: {_first(error)}") from error
+                raise DataError(f"The data set {self._shown} cannot be read: {first_line(error)}") from error
+            if isinstance(error, RuntimeError) and "scripts are no longer supported" in str(error):
+                raise DataError(
+                    f"The data set {self._shown} is built by a script, which the harness does not run: {first_line(error)}",
+                    hint="Convert it to Parquet files, or use a revision that has been.",
+                ) from error
             if isinstance(error, OfflineModeIsEnabled) or os.environ.get("HF_HUB_OFFLINE", "0").upper() in _YES:
                 arguments = ", ".join(repr(part) for part in (self.name, self.config) if part)
                 raise InputError(
@@ -173,9 +181,13 @@ class HubSource:
                 ) from error
             if type(error).__name__ == "DatasetGenerationError":  # not imported: that would import all of the library
                 cause = error.__cause__ or error
-                raise DataError(f"The data set {self._shown} cannot be read: {_first(cause)}") from error
+                raise DataError(f"The data set {self._shown} cannot be read: {first_line(cause)}") from error
+            if self._folder is not None:
+                raise DataError(
+                    f"The data folder {self._folder} cannot be read: {type(error).__name__}: {first_line(error)}"
+                ) from error
             raise InputError(
-                f"The data set {self._shown} cannot be had from the hub: {type(error).__name__}: {_first(error)}",
+                f"The data set {self._shown} cannot be had from the hub: {type(error).__name__}: {first_line(error)}",
                 hint=f"Check the network (or HF_ENDPOINT, HTTPS_PROXY), {elsewhere}",
             ) from error
 
@@ -207,7 +219,3 @@ def quiet() -> Iterator[None]:
             datasets.logging.set_verbosity(verbosity)
             if not bars:
                 datasets.enable_progress_bars()
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]

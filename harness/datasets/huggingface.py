@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from harness.datasets.hub import HubSource
-from harness.datasets.readers import Table
+from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource
 
 

@@ -1,10 +1,10 @@
 """Near-duplicates between texts made for training and texts held out.
 
 A synthetic example that nearly repeats a test example would make the test easier without the classifier being any better.
-Similarity is the Jaccard index of the sets of character 5-grams of two inputs, after folding case and taking every run of
-characters that are no letters or digits as one space. Typing errors, changed words, punctuation and mark-up lower it only
-in proportion to the characters they touch, while different texts of one source stay far below (docs/generators.md has the
-distributions that the default threshold was read from).
+Similarity is the Jaccard index of the sets of character 5-grams of two inputs, after composing characters (Unicode's form C),
+folding case and taking every run of characters that are no letters or digits as one space. Typing errors, changed words,
+punctuation and mark-up lower it only in proportion to the characters they touch, while different texts of one source stay far
+below (docs/generators.md has the distributions that the default threshold was read from).
 
 The search is exact, and fast because most pairs are never looked at: two sets with a Jaccard index of at least t share at
 least t of either's members, so they must share one of its rarest members (prefix filtering: Chaudhuri, Ganti, Kaushik
@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.texts import canonical
 from harness.types import Texts
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _grams(texts: Texts, scratch: IntArray) -> IntArray:
     import numpy as np
 
     joined = texts if isinstance(texts, str) else " ".join(texts)
-    folded = _GAP.sub(" ", joined.casefold()).strip()
+    folded = _GAP.sub(" ", canonical(joined).casefold()).strip()
     codes = np.frombuffer(folded.ljust(GRAM).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     width = len(codes) - GRAM + 1
     hashed = np.zeros(width, dtype=np.uint64)

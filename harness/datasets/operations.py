@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.components.example import Dataset, Example
 from harness.errors import DataError
 from harness.seeds import derive_seed
+from harness.texts import canonical, lone_surrogate
 
 if TYPE_CHECKING:
     from harness.types import IntArray
@@ -34,9 +35,14 @@ def check(dataset: Dataset) -> None:
 
     Raises:
         DataError: An empty split, fewer than two classes in the training set, a label out of range, an id that is missing or
-            used twice within a split.
+            used twice within a split, a text or name that is no Unicode text.
     """
     name, classes = dataset.task.name or "(unnamed)", dataset.task.num_labels
+    for what in (*dataset.task.labels, *dataset.task.columns, dataset.task.description):
+        if half := lone_surrogate(what):
+            raise DataError(
+                f"The name {what!r} in data set {name} is no Unicode text: it has the lone surrogate {half}."
+            )
     for split in SPLITS:
         examples: Sequence[Example] = getattr(dataset, split)
         if not examples:
@@ -51,6 +57,12 @@ def check(dataset: Dataset) -> None:
             if not example.id or example.id in seen:
                 fault = f"the id {example.id!r} twice" if example.id else f"no id for example {row}"
                 raise DataError(f"The {split} split of data set {name} has {fault}; ids must be unique within a split.")
+            for what in (example.text, example.text_pair or "", example.id, *example.tags):
+                if half := lone_surrogate(what):
+                    raise DataError(
+                        f"The {split} example {example.id!r} (row {row + 1}) of data set {name} is no Unicode text: "
+                        f"it has the lone surrogate {half}, half of a character."
+                    )
             seen.add(example.id)
     present = {example.label for example in dataset.train}
     if len(present) < 2:
@@ -64,9 +76,10 @@ def check(dataset: Dataset) -> None:
 def duplicates(dataset: Dataset) -> dict[str, int]:
     """Repeated texts: how many examples of the second split of each pair have a text that is also in the first.
 
-    ``duplicates_train`` counts the examples of the training set that repeat an earlier one.
+    Texts are the same where Unicode calls them canonically equivalent. ``duplicates_train`` counts the examples of the training
+    set that repeat an earlier one.
     """
-    texts = {split: [example.texts for example in getattr(dataset, split)] for split in SPLITS}
+    texts = {split: [canonical(example.texts) for example in getattr(dataset, split)] for split in SPLITS}
     distinct = {split: set(rows) for split, rows in texts.items()}
     return {
         "duplicates_train": len(texts["train"]) - len(distinct["train"]),

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -13,12 +14,38 @@ from pydantic import Field, model_validator
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Example, Task
 from harness.datasets.operations import SPLITS, draw, duplicates, limit
-from harness.datasets.readers import Table
+from harness.datasets.tables import Table
 from harness.errors import DataError, did_you_mean
 from harness.seeds import derive_seed
+from harness.texts import abridged, canonical, lone_surrogate
 from harness.types import Texts
 
 Split = Literal["train", "test"]
+
+MISSING = frozenset(
+    (
+        "",
+        "#N/A",
+        "#NA",
+        "<NA>",
+        "N/A",
+        "n/a",
+        "NA",
+        "na",
+        "NaN",
+        "nan",
+        "NAN",
+        "-NaN",
+        "-nan",
+        "NULL",
+        "Null",
+        "null",
+        "None",
+    )
+)
+"""Words that say in the place of a label that there is none, unless `labels` or `label_values` name them as one."""
+
+_LONGEST_LABEL = 200
 
 
 @dataclass(frozen=True)
@@ -35,7 +62,9 @@ class Labels:
 
     def index(self, value: Any) -> int | None:
         """The class index of a value: by :attr:`values`, else by name, else as a number; ``None`` if it is none."""
-        text = str(value).strip() if value is not None else ""
+        if missing(value) and not isinstance(value, str):  # a word for it may be the name of a class
+            return None
+        text = str(value).strip()
         if self.values:
             return self.values.get(text)
         if text in self.names:
@@ -48,15 +77,22 @@ class Labels:
         """Labels from the values that occur: numbers are indices, words are names in alphabetical order.
 
         Raises:
-            DataError: The column has more than 100 distinct values, or numbers that are no class indices.
+            DataError: The column has more than 100 distinct values, very long ones, or numbers that are no class indices.
         """
-        distinct = {value for value in table.column(column) if value is not None and str(value).strip()}
+        values = table.column(column)
+        distinct = {value for value in values if not missing(value)}
         where = f"column {column!r} of {table.where}"
         if len(distinct) > 100:
             raise DataError(
                 f"The {where} has {len(distinct)} distinct values: these are no class labels.",
                 hint="Name the label column in the option `label`.",
             )
+        for row, value in enumerate(values, start=1):
+            if isinstance(value, str) and len(value) > _LONGEST_LABEL:
+                raise DataError(
+                    f"The {where} has a value of {len(value):,} characters in row {row}: this is no class label.",
+                    hint="Name the label column in the option `label`.",
+                )
         numbers = [_number(value) for value in distinct]
         if not distinct or None in numbers:
             return cls(tuple(sorted({str(value).strip() for value in distinct})))
@@ -70,10 +106,17 @@ class Labels:
         return cls(tuple(str(index) for index in range(max(2, len(present)))))
 
 
+def missing(value: Any) -> bool:
+    """Whether a label column says nothing here: null, NaN of any type, or one of :data:`MISSING`."""
+    if isinstance(value, str):
+        return value.strip() in MISSING
+    return value is None or (isinstance(value, float | Decimal) and math.isnan(value))
+
+
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -153,6 +196,7 @@ class TabularSource(DatasetSource):
         for table in tables.values():
             if not table.column(self.label):
                 raise DataError(f"{table.where} has no rows: the {table.split} split is empty.")
+            _check_labels(table, self.label)
         labels = self._labels(tables["train"])
         notes = self._facts()
         splits = {split: self._examples(table, texts, labels, notes) for split, table in tables.items()}
@@ -221,7 +265,7 @@ def joined(table: Table, columns: Sequence[str], join: str) -> list[str]:
     """The texts of one or several columns, with ``join`` between them and without surrounding white space.
 
     Raises:
-        DataError: A column is missing, or holds something else than text.
+        DataError: A column is missing, or holds something else than Unicode text.
     """
     parts = []
     for name in columns:
@@ -229,34 +273,71 @@ def joined(table: Table, columns: Sequence[str], join: str) -> list[str]:
         for row, value in enumerate(values):
             if value is not None and not isinstance(value, str):
                 raise DataError(
-                    f"The column {name!r} of {table.where} holds no text: row {row + 1} is {value!r} ({type(value).__name__})."
+                    f"The column {name!r} of {table.where} holds no text: row {row + 1} is {abridged(value)} "
+                    f"({type(value).__name__})."
                 )
+            if value and (half := lone_surrogate(value)):
+                raise _no_unicode(table, name, row, half)
         parts.append([(value or "").strip() for value in values])
     if len(parts) == 1:
         return parts[0]
     return [join.join(row).strip() if any(row) else "" for row in zip(*parts, strict=True)]
 
 
+def _check_labels(table: Table, column: str) -> None:
+    for row, value in enumerate(table.column(column)):
+        if not (value is None or isinstance(value, str | int | float | Decimal)):
+            raise DataError(
+                f"The column {column!r} of {table.where} holds no labels: row {row + 1} is {abridged(value)} "
+                f"({type(value).__name__})."
+            )
+        if isinstance(value, str) and (half := lone_surrogate(value)):
+            raise _no_unicode(table, column, row, half)
+
+
+def _no_unicode(table: Table, column: str, row: int, half: str) -> DataError:
+    return DataError(
+        f"The column {column!r} of {table.where} holds what is no Unicode text: row {row + 1} has the lone surrogate {half}.",
+        hint="It is half of a character; an emoji cut in two leaves one. Repair the row or remove it.",
+    )
+
+
 def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -> DataError:
     value = table.column(column)[bad[0]]
+    if missing(value):
+        return _missing_labels(table, column, [row for row in bad if missing(table.column(column)[row])])
     known = list(labels.values) or list(labels.names)
     numbers = "" if labels.values else f" (or an index in 0..{len(labels.names) - 1})"
-    near = did_you_mean(str(value), known) if isinstance(value, str) and value.strip() else ""
-    rows = ", ".join(str(row + 1) for row in bad[:5]) + (", ..." if len(bad) > 5 else "")
+    near = did_you_mean(value, known) if isinstance(value, str) and len(value) <= _LONGEST_LABEL else ""
+    rows = _listed(bad)
     count = f"{len(bad)} bad labels, in rows" if len(bad) > 1 else "1 bad label, in row"
     unlabelled = " A label of -1 marks rows that were published without labels." if value == -1 else ""
     return DataError(
-        f"{table.where}: the label {value!r} in column {column!r} is not one of {', '.join(map(repr, known[:10]))}"
+        f"{table.where}: the label {abridged(value)} in column {column!r} is not one of {', '.join(map(abridged, known[:10]))}"
         f"{numbers}: {count} {rows} (counted from 1).{unlabelled} {near}".rstrip()
     )
 
 
+def _missing_labels(table: Table, column: str, rows: Sequence[int]) -> DataError:
+    value = table.column(column)[rows[0]]
+    which = f"{len(rows)} rows have none, rows" if len(rows) > 1 else "1 row has none, row"
+    word = value.strip() if isinstance(value, str) else ""
+    return DataError(
+        f"{table.where}: the label {value!r} in column {column!r} is missing: {which} {_listed(rows)} (counted from 1).",
+        hint=f"If {word!r} is the name of a class, say so in `labels` or `label_values`." if word else None,
+    )
+
+
+def _listed(rows: Sequence[int]) -> str:
+    return ", ".join(str(row + 1) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+
+
 def _without_duplicates(dataset: Dataset, notes: dict[str, int | float | str]) -> Dataset:
-    held_out = {example.texts for split in (dataset.validation, dataset.test) for example in split}
+    held_out = {canonical(example.texts) for split in (dataset.validation, dataset.test) for example in split}
     first: dict[Texts, Example] = {}
     for example in dataset.train:
-        if example.texts not in held_out:
-            first.setdefault(example.texts, example)
+        if (same := canonical(example.texts)) not in held_out:
+            first.setdefault(same, example)
     kept = list(first.values())
     notes["duplicates_removed"] = len(dataset.train) - len(kept)
     return replace(dataset, train=kept)

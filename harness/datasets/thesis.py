@@ -15,7 +15,7 @@ from harness.datasets.files import Files
 from harness.datasets.hub import HubSource
 from harness.datasets.huggingface import HuggingFace
 from harness.datasets.paths import DATA_VARIABLE
-from harness.datasets.readers import Table
+from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource, joined
 from harness.errors import InputError
 

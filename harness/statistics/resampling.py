@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
+from harness.texts import canonical
 from harness.types import Texts
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 def cluster_id(texts: Texts) -> str:
     """Name of the cluster of an example: a digest of its text or pair, the same for every repetition of it.
 
+    Canonically equivalent texts are repetitions: ``"é"`` as one character or as two makes no difference.
+
     >>> cluster_id("good film") == cluster_id("good film")
     True
     >>> cluster_id(("a", "b")) == cluster_id(("b", "a"))
     False
     """
-    payload = json.dumps(texts if isinstance(texts, str) else list(texts), ensure_ascii=True)
+    same = canonical(texts)
+    payload = json.dumps(same if isinstance(same, str) else list(same), ensure_ascii=True)
     return hashlib.sha256(payload.encode()).hexdigest()[:16]
 
 
