@@ -19,8 +19,11 @@ from harness.records.writer import write_record
 from harness.report import Leaderboard, build
 from harness.report.baselines import Baselines, default_baselines, read_baselines, reported_boards
 from harness.report.columns import remarks
+from harness.report.comparing import compare
 from harness.report.exports import hf_yaml, lm_eval
+from harness.report.model import ScoreInfo
 from harness.report.site import build_site
+from harness.report.terminal_compare import ComparisonView
 from harness.testing.records import PretendArm, pretend_record
 
 ARMS = [
@@ -318,6 +321,34 @@ def test_what_could_have_been_shown_is_said(several) -> None:
     assert f"True differences below {several.detectable:,.0f} would" in remarks(several)[0]
     hopeless = several.model_copy(update={"detectable": several.test + 1.0})
     assert remarks(hopeless)[0].startswith("At least one arm is known so loosely that even the largest")
+
+
+def test_no_difference_is_larger_than_two_figures_can_differ(tmp_path: Path) -> None:
+    # Two seeds under which an arm does well and badly: Student's quantile is 12.7, and the plain interval leaves the range.
+    for seed, skill in ((0, 3.0), (1, 0.2)):
+        pretend_record(tmp_path, PretendArm("only"), seed=seed, size=20, suite="s", dataset="d", resamples=20)
+        pretend_record(
+            tmp_path, PretendArm("torn", skill=skill), seed=seed, size=20, suite="s", dataset="d", resamples=20
+        )
+    records = find_records([tmp_path])
+    board = build(records, baselines=[]).boards[0]
+    found = {name: (board.scores[name].span, diff) for name, diff in board.row("torn").differences.items()}
+    limited = {name: (span, diff) for name, (span, diff) in found.items() if span is not None and diff.low is not None}
+    for span, diff in limited.values():
+        assert -span <= diff.low <= diff.value <= diff.high <= span
+        assert diff.detectable <= span
+    assert limited["accuracy/clean"][0] == 1
+    at_the_end = [span for span, diff in limited.values() if diff.low == -span or diff.high == span]
+    assert at_the_end
+    assert any(diff.detectable == span for span, diff in limited.values())
+    assert ScoreInfo(low=0).span is None
+    a, b = ([record for record in records if record.header.arm == arm] for arm in ("only", "torn"))
+    compared = {score.name: score.difference for score in compare(a, b)[0].scores}
+    assert compared == board.row("torn").differences | compared
+    assert all(compared[name].high == diff.high for name, (_, diff) in limited.items())
+    text = io.StringIO()
+    Console(file=text, width=140).print(ComparisonView(compare(a, b)[0], everything=True))
+    assert "none" in text.getvalue()
 
 
 def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def remarks(board: Board) -> list[str]:
     """What the figures of a board can and cannot say, line by line."""
     lines = []
     if board.primary and board.measured and board.detectable is not None:
-        if board.test is not None and board.detectable > board.test:
+        if board.test is not None and board.detectable >= board.test:
             lines.append(
                 "At least one arm is known so loosely that even the largest difference there can be would be missed more than"
                 " one time in five."

@@ -183,7 +183,7 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
             info=infos[name],
             a=panel.figure(arm_a, name, infos[name]),
             b=panel.figure(arm_b, name, infos[name]),
-            difference=difference(contrast, adjusted.get(name)),
+            difference=difference(contrast, infos[name], adjusted.get(name)),
         )
         for name, contrast in found.items()
     )

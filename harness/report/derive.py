@@ -124,10 +124,13 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def difference(found: Contrast, adjusted: float | None = None) -> Difference:
-    """A contrast as the leaderboard keeps it."""
+def difference(found: Contrast, info: ScoreInfo, adjusted: float | None = None) -> Difference:
+    """A contrast as the leaderboard keeps it, inside the range of differences of its score."""
     error = found.estimate
-    interval = error.interval()
+    interval, detectable = error.interval(), _number(error.detectable())
+    if info.span is not None:
+        interval = interval.clip(-info.span, info.span)
+        detectable = None if detectable is None else min(detectable, info.span)
     return Difference(
         value=error.value,
         low=_number(interval.low),
@@ -135,7 +138,7 @@ def difference(found: Contrast, adjusted: float | None = None) -> Difference:
         p=_number(found.p),
         p_holm=None if adjusted is None else _number(adjusted),
         test=found.test,
-        detectable=_number(error.detectable()),
+        detectable=detectable,
     )
 
 
@@ -169,7 +172,7 @@ def board(group: Group) -> Board:
                 flags=_flags(arm, seeds.values(), primary, contrasts),
                 scores={name: found for name, found in figures[arm].items() if found.seeds},
                 differences={
-                    name: difference(found, adjusted.get((arm, name)))
+                    name: difference(found, infos[name], adjusted.get((arm, name)))
                     for (which, name), found in contrasts.items()
                     if which == arm
                 },
@@ -204,20 +207,20 @@ def board(group: Group) -> Board:
 
 
 def score_info(group: Group, name: str) -> ScoreInfo:
-    """How to read a score, from the first record that has it."""
-    for seeds in group.cells.values():
-        for cell in seeds.values():
-            if name in cell.header.scores:
-                score = cell.header.scores[name]
-                return ScoreInfo(
-                    better=score.better,
-                    low=score.low,
-                    high=score.high,
-                    total=score.total,
-                    metric=score.metric,
-                    meaning=score.meaning,
-                )
-    raise KeyError(name)
+    """How to read a score, from the first record that has it; its range holds the figures of all records."""
+    cells = (cell for seeds in group.cells.values() for cell in seeds.values())
+    found = [cell.header.scores[name] for cell in cells if name in cell.header.scores]
+    if not found:
+        raise KeyError(name)
+    lows, highs = [score.low for score in found], [score.high for score in found]
+    return ScoreInfo(
+        better=found[0].better,
+        low=min((low for low in lows if low is not None), default=None) if None not in lows else None,
+        high=max((high for high in highs if high is not None), default=None) if None not in highs else None,
+        total=found[0].total,
+        metric=found[0].metric,
+        meaning=found[0].meaning,
+    )
 
 
 def _ranks(panel: Panel, primary: str | None, values: dict[str, float | None]) -> dict[str, int]:

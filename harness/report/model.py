@@ -44,7 +44,9 @@ class Difference(_Part):
 
     value: float
     low: float | None = None
+    """Lower end of the 95 % interval, which holds no difference that two figures of the score cannot have."""
     high: float | None = None
+    """Upper end of the 95 % interval."""
     p: float | None = None
     """Two-sided p-value; ``null`` where nothing can be tested."""
     p_holm: float | None = None
@@ -52,7 +54,8 @@ class Difference(_Part):
     test: Literal["exact McNemar", "paired bootstrap t", "two-level t"]
     """Where ``p`` comes from: exact McNemar for the primary score under a single seed."""
     detectable: float | None = None
-    """The smallest true difference that would have been found with 80 % probability."""
+    """The smallest true difference that would have been found with 80 % probability; at most the largest that there can be,
+    which then may be missed as well."""
 
 
 class ScoreInfo(_Part):
@@ -65,6 +68,11 @@ class ScoreInfo(_Part):
     """Whether it is a count."""
     metric: str = ""
     meaning: str = ""
+
+    @property
+    def span(self) -> float | None:
+        """The largest difference that two figures can have; ``None`` where there is no limit."""
+        return None if self.low is None or self.high is None else self.high - self.low
 
 
 class Row(_Part):

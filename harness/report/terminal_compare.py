@@ -85,12 +85,15 @@ def _cells(score: ScoreComparison) -> list[str]:
     share, total = is_share(score.info, score.name), score.info.total
     difference = score.difference
     bounds = interval_bounds(difference.low, difference.high, share=share, total=total)
+    span, detectable = score.info.span, number(difference.detectable, share=share, total=total)
+    if span is not None and difference.detectable is not None and difference.detectable >= span:
+        detectable = "none"  # even the largest difference there can be
     return [
         score.name,
         *(number(figure.value, share=share, total=total) for figure in (score.a, score.b)),
         f"{number(difference.value, share=share, total=total, sign=True)} {bounds}".rstrip(),
         p_text(difference.p_holm),
-        number(difference.detectable, share=share, total=total),
+        detectable,
     ]
 
 
