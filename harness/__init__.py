@@ -3,10 +3,11 @@
 The public names below are loaded on first use, so that ``import harness`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from harness.version import __version__
+
+TYPE_CHECKING = (
+    False  # as typing has it, without the 20 ms that importing it takes: Ctrl-C is answered from harness.__main__ on
+)
 
 if TYPE_CHECKING:
     from harness.components import (
@@ -76,9 +77,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
@@ -25,7 +24,7 @@ class _CtrlC:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored in some background jobs
             signal.signal(signal.SIGINT, self)
 
-    def __call__(self, number: int, frame: Any) -> None:
+    def __call__(self, number: int, frame: object) -> None:
         self.pressed = True
         raise KeyboardInterrupt
 

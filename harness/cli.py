@@ -5,14 +5,13 @@ Every command imports what it needs when it runs, so that ``harness --help`` is 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.commands.streams import UNWRITABLE, silence, tolerate_encodings
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -195,17 +194,32 @@ def _count(number: int, noun: str) -> str:
 
 def main() -> None:
     """Run the command line: errors meant for people become one message and an exit code."""
+    tolerate_encodings()
+    output = sys.stdout
     try:
-        app(prog_name="harness", standalone_mode=True)
+        try:
+            app(prog_name="harness", standalone_mode=True)
+        finally:
+            if (
+                sys.stdout is not output
+            ):  # what the command line library does about a closed pipe, before it exits with 1
+                raise BrokenPipeError
+            if output is not None:
+                output.flush()
     except HarnessError as error:
         print(f"error: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads has seen enough
+        silence(output)
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        silence(output)
+        print(f"error: The output cannot be written: {error.strerror}.", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

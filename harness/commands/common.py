@@ -38,5 +38,9 @@ def console(*, stderr: bool = False) -> Console:
     """A console; as wide as 100 columns where nobody watches, so that tables in logs are not squeezed."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=max(100, made.width))
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704 - called while handling it; harness.cli knows what to do
+
+    made = Screen(stderr=stderr, highlight=False)
+    return made if made.is_terminal else Screen(stderr=stderr, highlight=False, width=max(100, made.width))
