@@ -194,17 +194,28 @@ class Registry:
             return Status(entry, "broken", reason=str(error), trace=trace)
         return Status(entry, "ok", summary=summary(cls))
 
-    def create(self, kind: str, name: str, options: dict[str, Any] | None = None) -> Component:
+    def create(
+        self, kind: str, name: str, options: dict[str, Any] | None = None, *, folders: tuple[Path, ...] = ()
+    ) -> Component:
         """An instance of a component with validated options.
+
+        Args:
+            kind: One of :data:`harness.components.KINDS`.
+            name: As for :meth:`find`.
+            options: By name.
+            folders: Folders that relative paths in the options start from; none for the current one.
 
         Raises:
             ComponentError: See :meth:`find` and :meth:`load`; or options that the component refuses, all of them named.
         """
         from pydantic import ValidationError
 
+        from harness.components.base import Scope
+        from harness.paths import here
+
         cls = self.load(self.find(kind, name))
         try:
-            return cls(**(options or {}))
+            return cls.model_validate(options or {}, context=Scope(folders or here(), self))
         except ValidationError as error:
             problems = "; ".join(describe(problem, cls) for problem in error.errors())
             raise ComponentError(f"Options of {kind} {name!r}: {problems}.") from error

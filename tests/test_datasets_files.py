@@ -11,7 +11,9 @@ import pytest
 
 import harness
 from harness import Dataset
-from harness.datasets import check, fingerprint, relative_to
+from harness.components.base import Scope
+from harness.datasets import check, fingerprint
+from harness.datasets.files import Files
 from harness.errors import ComponentError, DataError, InputError
 
 
@@ -42,6 +44,11 @@ def folder(tmp_path) -> Path:
 
 
 THREE = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv"}
+
+
+def beside(base: Path, folder: str | None, **options) -> Dataset:
+    """What the options mean in a suite that lies in ``base``."""
+    return Files.model_validate({"folder": folder, **options}, context=Scope((base, Path.cwd()))).load(seed=0)
 
 
 def load(folder: Path | str | None = None, seed: int = 0, **options) -> Dataset:
@@ -164,10 +171,8 @@ def test_paths(folder, monkeypatch, tmp_path_factory):
     assert fingerprint(load(None, **{split: str(folder / name) for split, name in THREE.items()})) == expected
     with pytest.raises(DataError, match="There is no data file"):
         load(None, **THREE)
-    with relative_to(folder):
-        assert fingerprint(load(None, **THREE)) == expected
-    with relative_to(folder.parent):
-        assert fingerprint(load(folder.name, **THREE)) == expected
+    assert fingerprint(beside(folder, None, **THREE)) == expected
+    assert fingerprint(beside(folder.parent, folder.name, **THREE)) == expected
     monkeypatch.chdir(folder)
     assert fingerprint(load(None, **THREE)) == expected
     with pytest.raises(DataError, match="environment variable NO_SUCH_VARIABLE, which is not set"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
     """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
     from harness.engines.local import LocalEngine
-    from harness.running.preflight import beside, complaints
+    from harness.running.preflight import complaints
     from harness.running.runner import prepare
     from harness.store.store import Store
 
@@ -36,8 +36,7 @@ def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
         {"kind": stage.kind, "id": stage.id, "title": stage.title, "state": state(stage.kind, stage.id)}
         for stage in plan.stages()
     ]
-    with beside(suite):
-        usage = expected_usage(plan, artifacts, needed)
+    usage = expected_usage(plan, artifacts, needed)
     missing = complaints(suite, demanded)
     if as_json:
         print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage, "missing": missing}, indent=2))

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+
+from harness.paths import here, locate
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from harness.registry import Registry
 
 API_VERSION = 1
 """The version of the plugin contracts in this package. It changes when an existing plugin would have to change."""
@@ -16,6 +35,38 @@ KINDS = ("dataset", "model", "valuator", "selector", "attack", "generator", "met
 def group(kind: str) -> str:
     """The entry-point group of a kind: ``"valuator"`` -> ``"harness.valuators"``."""
     return f"harness.{kind}s"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a component finds what its options only name: other components, and files. It is pydantic's validation context.
+
+    Attributes:
+        folders: Absolute folders that relative paths start from: the first in which the path exists, else the last.
+        registry: The components that references such as ``{use: NAME}`` choose from; ``None`` for those of this process.
+    """
+
+    folders: tuple[Path, ...] = field(default_factory=here)
+    registry: Registry | None = None
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> Scope:
+        """The scope of a validation; outside a suite, the current folder and the components of this process."""
+        return info.context if isinstance(info.context, Scope) else Scope()
+
+    @property
+    def components(self) -> Registry:
+        """The components that can be named."""
+        from harness.registry import registry
+
+        return self.registry or registry()
+
+    def create(self, kind: str, name: str, options: dict[str, Any] | None = None) -> Any:
+        """A component by name, in this scope; see :meth:`harness.registry.Registry.create`."""
+        return self.components.create(kind, name, options, folders=self.folders)
+
+
+C = TypeVar("C", bound="Component")
 
 
 class Component(BaseModel):
@@ -39,6 +90,47 @@ class Component(BaseModel):
 
     neutral: ClassVar[frozenset[str]] = frozenset()
     """Options that cannot change the result (a device, a number of workers); they are left out of artifact identities."""
+
+    _folders: tuple[Path, ...] = PrivateAttr(default=())
+    """Folders that relative paths start from; no option, and nothing that an artifact's identity depends on."""
+
+    @model_validator(mode="after")
+    def _placed(self, info: ValidationInfo) -> Self:
+        if not self._folders:  # a component that was made elsewhere keeps its own
+            self._folders = Scope.of(info).folders
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of one class and have the same options, wherever they were written."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, name) for name in type(self).model_fields)))
+
+    def locate(self, path: str | os.PathLike[str], folder: str | None = None) -> Path:
+        """The absolute path that an option means: see :func:`harness.paths.locate`.
+
+        The same in every process: a relative path starts where the suite (or the call that made the component) was, not at
+        the current folder of whoever uses the component.
+
+        Raises:
+            harness.errors.DataError: An environment variable in it is not set.
+        """
+        return locate(path, folder, folders=self._folders)
+
+    def scope(self) -> Scope:
+        """Where this component's relative paths start, for whatever is made on its behalf."""
+        return Scope(self._folders or here())
+
+    def within(self, cls: type[C], **options: Any) -> C:
+        """Another component whose relative paths start where this one's do.
+
+        Raises:
+            pydantic.ValidationError: It refuses the options.
+        """
+        return cls.model_validate(options, context=self.scope())
 
     def preflight(self) -> None:
         """Check what the component needs from outside (a file, a key, an extra package) before any work starts.

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from harness.datasets.paths import existing_file, locate
 from harness.datasets.readers import read_table
 from harness.datasets.separated import Quoting
 from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource
 from harness.disk import known_digest
+from harness.paths import existing_file
 
 
 class Files(TabularSource):
@@ -61,7 +61,7 @@ class Files(TabularSource):
 
     def _paths(self) -> dict[str, Path]:
         named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {split: locate(path, self.folder) for split, path in named.items() if path is not None}
+        return {split: self.locate(path, self.folder) for split, path in named.items() if path is not None}
 
     def _read(self, split: str, columns: Sequence[str]) -> Table | None:
         path = self._paths().get(split)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.datasets.arrow import first_line, values
-from harness.datasets.paths import locate
 from harness.datasets.tables import Table, require
 from harness.disk import files_digest
 from harness.errors import DataError, InputError
+from harness.paths import locate
 from harness.progress import progress
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -33,16 +33,18 @@ class HubSource:
         name: Name on the hub, or path of a folder.
         config: Configuration; ``None`` for the only one.
         revision: Branch, tag or commit.
+        folders: Folders that the path of a local one starts from, as for :func:`harness.paths.locate`.
     """
 
     name: str
     config: str | None = None
     revision: str | None = None
+    folders: tuple[Path, ...] = ()
 
     @property
     def _folder(self) -> Path | None:
         looks_local = self.name.startswith((".", "~", "/", "$"))
-        path = locate(self.name) if looks_local or self.name.count("/") <= 1 else None
+        path = locate(self.name, folders=self.folders) if looks_local or self.name.count("/") <= 1 else None
         if path is not None and path.is_dir():
             return path
         if looks_local:

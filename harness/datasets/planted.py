@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from harness.components.base import Component
+from harness.components.base import Component, Scope
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset
 from harness.datasets.planted_kinds import AnySpot, Shifted, used
@@ -32,24 +32,27 @@ class Planted(DatasetSource):
     """Model whose embeddings are clustered: ``{use: NAME, option: value, ...}``. By default TF-IDF vectors, reduced to 50
     dimensions, which need no model."""
 
+    _wrapped: DatasetSource = PrivateAttr()
+    _embedder: Any = PrivateAttr(default=None)
+
     @model_validator(mode="after")
-    def _consistent(self) -> Planted:
+    def _consistent(self, info: ValidationInfo) -> Planted:
         names = [spot.name for spot in self.spots]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two spots are called {repeated[0]!r}")
-        self.wrapped()
+        scope = Scope.of(info)
+        self._wrapped = used("dataset", self.source, "'source'", scope)
         if self.encoder is not None:
-            self.embedder()
+            self._embedder = used("model", self.encoder, "'encoder'", scope)
         return self
 
     def wrapped(self) -> DatasetSource:
         """The data set to plant in."""
-        found: DatasetSource = used("dataset", self.source, "'source'")
-        return found
+        return self._wrapped
 
     def embedder(self) -> Any:
         """The model to cluster with, or ``None``."""
-        return None if self.encoder is None else used("model", self.encoder, "'encoder'")
+        return self._embedder
 
     def parts(self) -> dict[str, Component]:
         """Every component that this one uses, by the option that names it."""
@@ -58,7 +61,7 @@ class Planted(DatasetSource):
             found["encoder"] = self.embedder()
         for spot in self.spots:
             if isinstance(spot, Shifted):
-                found[f"spots.{spot.name}"] = used("dataset", spot.source, "'source'")
+                found[f"spots.{spot.name}"] = spot.domain
         return found
 
     def preflight(self) -> None:

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
+from harness.components.base import Scope
+from harness.components.dataset import DatasetSource
 from harness.errors import ComponentError
 
 TAG = "planted:"
 """Prefix of the tag that members of a planted blind spot carry."""
 
 
-def used(kind: str, reference: dict[str, Any], where: str) -> Any:
-    """The component that ``{use: NAME, option: value, ...}`` refers to.
+def used(kind: str, reference: dict[str, Any], where: str, scope: Scope) -> Any:
+    """The component that ``{use: NAME, option: value, ...}`` refers to in a scope.
 
     Raises:
         ValueError: ``use`` is missing, or the component refuses its options.
     """
-    from harness.registry import component
-
     options = dict(reference)
     name = options.pop("use", "")
     if not name:
         raise ValueError(f"{where} needs a key 'use' that names a {kind}, as in {{use: NAME, option: value}}")
     try:
-        return component(kind, str(name), **options)
+        return scope.create(kind, str(name), options)
     except ComponentError as error:
         raise ValueError(f"{where}: {error.message}") from error
 
@@ -116,10 +116,17 @@ class Shifted(Spot):
     validation: int = Field(default=0, ge=0)
     """Examples added to the validation set (others than those tested)."""
 
+    _domain: DatasetSource = PrivateAttr()
+
     @model_validator(mode="after")
-    def _known(self) -> Shifted:
-        used("dataset", self.source, f"'source' of the spot {self.name!r}")
+    def _known(self, info: ValidationInfo) -> Shifted:
+        self._domain = used("dataset", self.source, f"'source' of the spot {self.name!r}", Scope.of(info))
         return self
+
+    @property
+    def domain(self) -> DatasetSource:
+        """The data set that ``source`` names."""
+        return self._domain
 
 
 AnySpot = Annotated[Withheld | Mislabelled | Spurious | Shifted, Field(discriminator="kind")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.components.example import Dataset, Example
-from harness.datasets.planted_kinds import AnySpot, Mislabelled, Shifted, Spurious, Subpopulation, Withheld, used
+from harness.datasets.planted_kinds import AnySpot, Mislabelled, Shifted, Spurious, Subpopulation, Withheld
 from harness.errors import DataError
 from harness.seeds import derive_seed
 
@@ -149,7 +149,7 @@ def _tie(spot: Spurious, splits: Splits, inside: Mapping[str, Any], ground: Grou
 
 
 def _shift(spot: Shifted, splits: Splits, inside: Mapping[str, Any], ground: Ground) -> tuple[Splits, Notes]:
-    other = used("dataset", spot.source, "'source'").load(seed=ground.seed)
+    other = spot.domain.load(seed=ground.seed)
     if other.task.num_labels != ground.classes:
         raise DataError(
             f"The domain of the planted spot {spot.name!r} has {other.task.num_labels} classes, not {ground.classes}."

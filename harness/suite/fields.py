@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
 from harness.components import Attack, Generator, Metric, Model, Valuator
+from harness.components.base import Scope
 from harness.errors import did_you_mean
-from harness.registry import Registry, registry
 from harness.suite.problems import Finding, Findings, shown
 from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, make_slot
 
@@ -25,17 +25,15 @@ SUITE_NAME = r"[a-z0-9][a-z0-9._-]{0,79}"
 """Form of a suite's own name."""
 
 
-@dataclass
-class Reading:
+@dataclass(frozen=True)
+class Reading(Scope):
     """What validation of a suite needs besides its data; given to pydantic as the context.
 
     Attributes:
-        registry: The installed components.
         selectors: The suite's selectors as written.
         ready: The same, once all of them are valid.
     """
 
-    registry: Registry = field(default_factory=registry)
     selectors: dict[str, Any] = field(default_factory=dict)
     ready: dict[str, SelectorSlot] = field(default_factory=dict)
 
@@ -78,11 +76,11 @@ class _Parsed:
 
 
 def _slot(kind: str) -> _Parsed:
-    return _Parsed(lambda raw, reading: make_slot(kind, raw, reading.registry), kind)
+    return _Parsed(lambda raw, reading: make_slot(kind, raw, reading), kind)
 
 
 def _attack(raw: Any, reading: Reading) -> Slot[Attack] | None:
-    return None if raw is None else make_slot("attack", raw, reading.registry)
+    return None if raw is None else make_slot("attack", raw, reading)
 
 
 def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
@@ -92,7 +90,7 @@ def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
     if isinstance(raw, str):
         if raw in reading.ready:
             return reading.ready[raw]
-        installed = reading.registry.names("selector")
+        installed = reading.components.names("selector")
         if raw in reading.selectors:
             return None  # what is wrong with it is reported where it is configured
         if raw not in installed and "/" not in raw:
@@ -111,7 +109,7 @@ def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
             f"{{use: SELECTOR, values: VALUATOR, ...options}}, got {written}."
         )
         raise Findings([Finding((), message)])
-    return make_selector(raw, reading.registry)
+    return make_selector(raw, reading)
 
 
 def _remember(selectors: dict[str, SelectorSlot], info: ValidationInfo) -> dict[str, SelectorSlot]:
@@ -167,6 +165,6 @@ ValuatorField = Annotated[Slot[Valuator], _slot("valuator")]
 GeneratorField = Annotated[Slot[Generator], _slot("generator")]
 MetricFields = Annotated[tuple[Annotated[Slot[Metric], _slot("metric")], ...], AfterValidator(_distinct_metrics)]
 AttackField = Annotated[Slot[Attack] | None, _Parsed(_attack, "attack_or_null")]
-SelectorField = Annotated[SelectorSlot, _Parsed(lambda raw, reading: make_selector(raw, reading.registry), "selector")]
+SelectorField = Annotated[SelectorSlot, _Parsed(make_selector, "selector")]
 SelectorFields = Annotated[dict[Name, SelectorField], AfterValidator(_remember)]
 SelectField = Annotated[SelectorSlot | None, _Parsed(_select, "select_or_null")]

@@ -102,6 +102,9 @@ class Suite(Section):
     """Name of the suite: lower-case letters, digits and . _ - only."""
     description: str = ""
     """What the suite is for."""
+    relative_to: tuple[str, ...] = ()
+    """Folders that relative paths in options start from: the first in which the path exists, else the last. Default: the
+    folder of the suite's file, then the current one. Relative folders start at that of the suite's file."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
     """Seeds; everything is repeated for each of them."""
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1), AfterValidator(distinct)] = (0.65, 0.8, 0.9)
@@ -137,7 +140,11 @@ class Suite(Section):
 
     def __eq__(self, other: object) -> bool:
         """Whether both ask for the same, wherever they were read from."""
-        return isinstance(other, Suite) and self.__dict__ == other.__dict__
+        if not isinstance(other, Suite):
+            return NotImplemented
+        return all(
+            getattr(self, name) == getattr(other, name) for name in type(self).model_fields if name != "relative_to"
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -226,6 +233,7 @@ class Suite(Section):
         return {
             "name": self.name,
             "description": self.description,
+            "relative_to": list(self.relative_to),
             "seeds": list(self.seeds),
             "thresholds": list(self.thresholds),
             "embed": self.embed,

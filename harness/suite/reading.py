@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from harness.datasets.paths import relative_to
+from harness.components.base import Scope
+from harness.paths import here
 from harness.registry import Registry
 from harness.registry import registry as installed
 from harness.suite.document import MAX_DEPTH, Document, read_text, read_yaml
@@ -37,8 +38,7 @@ def load_suite(
     """
     file = FilePath(path)
     document = read_yaml(read_text(file), str(file))
-    with relative_to(file.parent.resolve()):
-        suite = _suite(document, overrides, registry or installed())
+    suite = _suite(document, overrides, registry, folder=file.parent.resolve())
     suite._source = file
     return suite
 
@@ -62,10 +62,12 @@ def parse_suite(
         SuiteError: As for :func:`load_suite`.
     """
     document = read_yaml(suite, source) if isinstance(suite, str) else from_data(suite, source)
-    return _suite(document, overrides, registry or installed())
+    return _suite(document, overrides, registry)
 
 
-def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> Suite:
+def _suite(
+    document: Document, overrides: Sequence[str], registry: Registry | None, folder: FilePath | None = None
+) -> Suite:
     data = document.data
     if data is None or data == {}:
         raise SuiteError(document.problems or [Problem(document.locate(())[1], (), "the suite is empty.")])
@@ -75,9 +77,11 @@ def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> 
     apply_overrides(document, overrides)
     # Keys such as `x-defaults` are a place to put anchors.
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
+    registry = registry or installed()
     matrix = expand_matrix(data, registry)
     findings = [*matrix.findings, *check_references(data, registry, matrix.arms)]
-    context = Reading(registry, selectors=data["selectors"] if isinstance(data.get("selectors"), dict) else {})
+    folders = _folders(data, folder)
+    context = Reading(folders, registry, selectors=data["selectors"] if isinstance(data.get("selectors"), dict) else {})
     plain = {key: value for key, value in data.items() if key != "matrix"}
     if matrix.arms and isinstance(plain.get("arms", {}), dict):
         plain["arms"] = {**plain.get("arms", {}), **matrix.arms}
@@ -92,7 +96,16 @@ def _suite(document: Document, overrides: Sequence[str], registry: Registry) -> 
     problems += document.problems
     if problems or suite is None:
         raise SuiteError(problems)
-    return _completed(suite, data, registry)
+    return _completed(suite, data, context)
+
+
+def _folders(data: Mapping[str, Any], folder: FilePath | None) -> tuple[FilePath, ...]:
+    """Where relative paths in options start: at `relative_to`, else at the suite's folder and then the current one."""
+    beside = (folder, *here()) if folder else here()
+    written = data.get("relative_to")
+    given = written if isinstance(written, list) else []
+    named = [FilePath(name).expanduser() for name in given if isinstance(name, str)]
+    return tuple(dict.fromkeys((beside[0] / name).resolve() if beside else name for name in named)) or beside
 
 
 def _problem(document: Document, finding: Finding) -> Problem:
@@ -100,7 +113,7 @@ def _problem(document: Document, finding: Finding) -> Problem:
     return Problem(place, path, finding.message)
 
 
-def _completed(suite: Suite, data: Mapping[str, Any], registry: Registry) -> Suite:
+def _completed(suite: Suite, data: Mapping[str, Any], scope: Scope) -> Suite:
     """The suite with everything filled in that may be left out because something else determines it."""
     (model, *_) = suite.models
     datasets = {}
@@ -113,21 +126,22 @@ def _completed(suite: Suite, data: Mapping[str, Any], registry: Registry) -> Sui
         baseline = "only" if "only" in suite.arms else next(iter(suite.arms))
     return suite.model_copy(
         update={
+            "relative_to": tuple(map(str, scope.folders)),
             "datasets": datasets,
             "baseline": baseline,
             "test_attack": suite.test_attack if "test_attack" in data else suite.attack,
-            "arms": {name: _completed_arm(arm, suite, registry) for name, arm in suite.arms.items()},
+            "arms": {name: _completed_arm(arm, suite, scope) for name, arm in suite.arms.items()},
         }
     )
 
 
-def _completed_arm(arm: Arm, suite: Suite, registry: Registry) -> Arm:
+def _completed_arm(arm: Arm, suite: Suite, scope: Scope) -> Arm:
     if arm.generate is None:
         return arm
     own = {name: getattr(arm.synthesis, name) for name in arm.synthesis.model_fields_set}
     return arm.model_copy(
         update={
-            "select": arm.select or make_selector("random", registry),
+            "select": arm.select or make_selector("random", scope),
             "attack": arm.attack or suite.attack,
             "synthesis": suite.synthesis.model_copy(update=own),
         }

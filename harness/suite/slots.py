@@ -9,9 +9,9 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.components import DatasetSource, Selector
-from harness.components.base import Component
+from harness.components.base import Component, Scope
 from harness.errors import ComponentError
-from harness.registry import Entry, Registry
+from harness.registry import Entry
 from harness.suite.problems import Finding, Findings, one_line, shown, strictly
 
 C_co = TypeVar("C_co", bound=Component, covariant=True)
@@ -128,7 +128,7 @@ class SelectorSlot(Slot[Selector]):
         return {"use": self.use, **values, **self.component.model_dump(mode="json")}
 
 
-def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
+def make_slot(kind: str, raw: Any, scope: Scope) -> Slot[Any]:
     """The slot written as ``NAME`` or ``{use: NAME, ...options}``.
 
     Raises:
@@ -140,14 +140,14 @@ def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
         raise Findings([Finding((), f"expected the name of a {kind} or {{use: NAME, ...options}}, got {shown(raw)}.")])
     if "use" not in raw:
         raise Findings(
-            [Finding((), f"'use' is missing: which {kind} is it? Installed: {_names(kind, registry)}.", key=True)]
+            [Finding((), f"'use' is missing: which {kind} is it? Installed: {_names(kind, scope)}.", key=True)]
         )
     use = raw["use"]
     if not isinstance(use, str):
         raise Findings([Finding(("use",), f"expected the name of a {kind}, got {shown(use)}.")])
     try:
-        entry = registry.find(kind, use)
-        cls = registry.load(entry)
+        entry = scope.components.find(kind, use)
+        cls = scope.components.load(entry)
     except ComponentError as error:
         raise Findings([Finding(("use",), one_line(error))]) from error
     form, keys_of = _FORMS.get(kind, (Slot, Section))
@@ -160,7 +160,7 @@ def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
     options = {key: value for key, value in raw.items() if key != "use" and key not in own}
     component = None
     try:
-        component = strictly(cls, options, subject=f"{kind} {use!r}", also=("use", *own))
+        component = strictly(cls, options, subject=f"{kind} {use!r}", also=("use", *own), context=scope)
     except Findings as error:
         findings += error.findings
     keys = None
@@ -174,13 +174,13 @@ def make_slot(kind: str, raw: Any, registry: Registry) -> Slot[Any]:
     return form(kind, use, entry, component, options, **{key: value for key, value in keys if value is not None})
 
 
-def make_selector(raw: Any, registry: Registry) -> SelectorSlot:
+def make_selector(raw: Any, scope: Scope) -> SelectorSlot:
     """The selector written as for :func:`make_slot`, given data values exactly when it needs them.
 
     Raises:
         Findings: Everything wrong with it.
     """
-    slot: Slot[Any] = make_slot("selector", raw, registry)
+    slot: Slot[Any] = make_slot("selector", raw, scope)
     assert isinstance(slot, SelectorSlot)  # noqa: S101 - that is its form
     needed = "values" in type(slot.component).needs
     if needed and slot.values is None:
@@ -197,5 +197,5 @@ _FORMS: dict[str, tuple[type[Slot[Any]], type[Section]]] = {
 }
 
 
-def _names(kind: str, registry: Registry) -> str:
-    return ", ".join(registry.names(kind)) or "none"
+def _names(kind: str, scope: Scope) -> str:
+    return ", ".join(scope.components.names(kind)) or "none"

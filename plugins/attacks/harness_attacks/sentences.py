@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.components.base import Scope
 from harness.errors import InputError
 from harness.progress import reporting
 
@@ -23,22 +25,23 @@ UNIVERSAL_URL = "https://tfhub.dev/google/universal-sentence-encoder/3"
 
 
 @lru_cache(maxsize=2)
-def encoder(name: str) -> Encoder | None:
+def encoder(name: str, folders: tuple[Path, ...] = ()) -> Encoder | None:
     """A sentence encoder by name.
 
     Args:
         name: ``none``; ``use`` for the Universal Sentence Encoder (TensorFlow Hub); or an encoder's folder, hub name or
             ``package:NAME``, whose token vectors are averaged, as sentence-transformers does with MiniLM.
+        folders: Folders that a relative path starts from.
 
     Raises:
         InputError: The encoder is not to be had here.
     """
     if name == "none":
         return None
-    return _universal() if name == "use" else _averaged(name)
+    return _universal() if name == "use" else _averaged(name, folders)
 
 
-def check(name: str) -> None:
+def check(name: str, folders: tuple[Path, ...] = ()) -> None:
     """Raise :class:`~harness.errors.InputError` if that encoder cannot be had; load nothing."""
     if name == "use":
         if importlib.util.find_spec("tensorflow_hub") is None:
@@ -47,15 +50,15 @@ def check(name: str) -> None:
                 hint=f"pip install tensorflow tensorflow-hub, or set `encoder: {EMBEDDED}`.",
             )
     elif name != "none":
-        from harness import component
-
-        component("model", "transformers", checkpoint=name).preflight()
+        _encoder(name, folders).preflight()
 
 
-def _averaged(name: str) -> Encoder:
-    from harness import component
+def _encoder(name: str, folders: tuple[Path, ...]) -> Any:
+    return Scope(folders).create("model", "bliss-harness/transformers", {"checkpoint": name})
 
-    model = component("model", "transformers", checkpoint=name)
+
+def _averaged(name: str, folders: tuple[Path, ...]) -> Encoder:
+    model = _encoder(name, folders)
 
     def encode(texts: Sequence[str]) -> FloatArray:
         with reporting(_Nobody()):  # not a bar for every few texts

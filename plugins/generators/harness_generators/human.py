@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
-from harness.datasets.paths import existing_file, locate
 from harness.errors import DataError, InputError, did_you_mean
+from harness.paths import existing_file
 from harness_generators.texts import as_example
 
 KEYS = ("text", "text_pair", "label", "uu", "role", "hypothesis")
@@ -83,7 +83,7 @@ class Human(Generator):
         )
 
     def _read(self) -> bytes:
-        path = existing_file(locate(str(self.path)))
+        path = existing_file(self.locate(self.path))
         try:
             return path.read_bytes()
         except OSError as error:

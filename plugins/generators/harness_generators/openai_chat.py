@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
+from harness.components.base import Scope
 from harness.errors import InputError
 from harness_generators.prompts import PromptName, Prompts
 
@@ -150,8 +151,8 @@ class OpenAI(Generator):
 
     @field_validator("prompts")
     @classmethod
-    def _are_templates(cls, prompts: dict[PromptName, str]) -> dict[PromptName, str]:
-        Prompts(prompts).check()
+    def _are_templates(cls, prompts: dict[PromptName, str], info: ValidationInfo) -> dict[PromptName, str]:
+        Prompts(prompts, Scope.of(info).folders).check()
         return prompts
 
     @model_validator(mode="after")
@@ -162,10 +163,14 @@ class OpenAI(Generator):
             raise ValueError("batch is not supported with api: azure")
         return self
 
+    def templates(self) -> Prompts:
+        """The prompts, read from where the options say."""
+        return Prompts(self.prompts, self.scope().folders)
+
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, with a digest of the prompts instead of where they are."""
         found = super().identity()
-        found["prompts"] = Prompts(self.prompts).digest
+        found["prompts"] = self.templates().digest
         if self.provider:
             del found["base_url"]
         return found
@@ -184,7 +189,7 @@ class OpenAI(Generator):
 
     def estimate(self, n_uus: int, task: Task, *, per_uu: int, mean_characters: float) -> Usage:
         """The most that a run may cost: every answer unusable at first, every one as long as it may be, up to the budgets."""
-        wording = Prompts(self.prompts).wording(task)
+        wording = self.templates().wording(task)
         most = self.most(n_uus * per_uu, wording + 2 * mean_characters)
         requests = min(most.requests, self.max_requests or most.requests)
         prompt, completion = (

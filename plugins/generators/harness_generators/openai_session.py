@@ -14,7 +14,7 @@ from harness_generators.cache import Answer, AnswerCache, request_key
 from harness_generators.dialogue import Dialogue, Made, Method, Question
 from harness_generators.openai_client import Chat, Unanswered, make_client
 from harness_generators.pace import Budget, Pace, Purse
-from harness_generators.prompts import Prompts, schema_of
+from harness_generators.prompts import schema_of
 from harness_generators.replies import Reply
 from harness_generators.texts import as_tuple
 
@@ -27,7 +27,7 @@ class Session:
 
     def __init__(self, options: OpenAI, task: GenerationTask, seed: int) -> None:
         self.options, self.task, self.seed = options, task, seed
-        prompts = Prompts(options.prompts)
+        prompts = options.templates()
         self.wording = prompts.wording(task.task)
         self.method = Method(task.task, prompts, per_uu=task.per_uu, retries=options.retry_invalid)
         self.schema = schema_of(task.task)

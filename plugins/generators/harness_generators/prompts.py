@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.components import Task, UnknownUnknown
-from harness.datasets.paths import locate
 from harness.errors import DataError, did_you_mean
+from harness.paths import locate
 from harness_generators.texts import as_tuple
 
 if TYPE_CHECKING:
@@ -58,14 +58,17 @@ class Prompts:
 
     Args:
         replaced: Template texts by name, instead of the built-in ones; a value that ends in ``.j2`` is the path of a file,
-            beside the suite or in the current directory.
+            where :func:`harness.paths.locate` finds it.
+        folders: Folders that relative paths start from.
 
     Raises:
         ValueError: A file cannot be read, a template does not parse or uses a variable that there is not.
     """
 
-    def __init__(self, replaced: Mapping[PromptName, str] | None = None) -> None:
-        self.sources: dict[PromptName, str] = {name: _source(name, (replaced or {}).get(name)) for name in NAMES}
+    def __init__(self, replaced: Mapping[PromptName, str] | None = None, folders: Sequence[Path] = ()) -> None:
+        self.sources: dict[PromptName, str] = {
+            name: _source(name, (replaced or {}).get(name), folders) for name in NAMES
+        }
         self._compiled: dict[PromptName, Template] = {}
 
     @cached_property
@@ -152,13 +155,13 @@ def _placeholders(task: Task, hypotheses: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _source(name: str, replacement: str | None) -> str:
+def _source(name: str, replacement: str | None, folders: Sequence[Path]) -> str:
     if replacement is None:
         return (Path(__file__).parent / "templates" / f"{name}.j2").read_text(encoding="utf-8")
     if not replacement.endswith(".j2"):
         return replacement
     try:
-        return locate(replacement).read_text(encoding="utf-8")
+        return locate(replacement, folders=folders).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, DataError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"the prompt {name!r} cannot be read from {replacement}: {reason}") from None

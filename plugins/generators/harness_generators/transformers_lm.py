@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, UnknownUnknown, Usage
+from harness.components.base import Scope
 from harness_generators.prompts import PromptName, Prompts
+
+if TYPE_CHECKING:
+    from harness.models.checkpoints import Checkpoint
 
 
 class TransformersLM(Generator):
@@ -52,17 +56,25 @@ class TransformersLM(Generator):
 
     @field_validator("prompts")
     @classmethod
-    def _are_templates(cls, prompts: dict[PromptName, str]) -> dict[PromptName, str]:
-        Prompts(prompts).check()
+    def _are_templates(cls, prompts: dict[PromptName, str], info: ValidationInfo) -> dict[PromptName, str]:
+        Prompts(prompts, Scope.of(info).folders).check()
         return prompts
+
+    def templates(self) -> Prompts:
+        """The prompts, read from where the options say."""
+        return Prompts(self.prompts, self.scope().folders)
+
+    def weights(self) -> Checkpoint:
+        """Where the language model is."""
+        from harness.models.checkpoints import resolve
+
+        return resolve(self.checkpoint, revision=self.revision, folders=self.scope().folders)
 
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, with digests of the checkpoint and of the prompts."""
-        from harness.models.checkpoints import resolve
-
         found = super().identity()
-        found["prompts"] = Prompts(self.prompts).digest
-        found["checkpoint"] = resolve(self.checkpoint, revision=self.revision).identity()
+        found["prompts"] = self.templates().digest
+        found["checkpoint"] = self.weights().identity()
         return found
 
     def preflight(self) -> None:
@@ -71,9 +83,7 @@ class TransformersLM(Generator):
         Raises:
             InputError: It is nowhere, or is not complete.
         """
-        from harness.models.checkpoints import resolve
-
-        resolve(self.checkpoint, revision=self.revision).check()
+        self.weights().check()
 
     def generate(
         self, uus: Sequence[UnknownUnknown], task: GenerationTask, *, seed: int

@@ -11,12 +11,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
 from harness.errors import InputError
-from harness.models.checkpoints import resolve
 from harness.progress import progress
 from harness.quiet import quiet
 from harness.seeds import derive_seed
 from harness_generators.dialogue import Dialogue, Made, Method, Question, without_repetitions
-from harness_generators.prompts import Prompts
 from harness_generators.replies import Reply
 
 if TYPE_CHECKING:
@@ -32,8 +30,8 @@ def run(
     """See :meth:`harness_generators.transformers_lm.TransformersLM.generate`."""
     if not uus:
         return
-    method = Method(task.task, Prompts(options.prompts), per_uu=task.per_uu, retries=options.retry_invalid)
-    writer = Writer(options, resolve(options.checkpoint, revision=options.revision).fetch(), seed)
+    method = Method(task.task, options.templates(), per_uu=task.per_uu, retries=options.retry_invalid)
+    writer = Writer(options, options.weights().fetch(), seed)
     dialogues: dict[int, tuple[Dialogue, Question]] = {}
     for position, uu in enumerate(uus):
         dialogue = method.dialogue(position, uu)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from harness.components import Metric, Outcome, Score, Scores, SelectionProblem
+from harness.components import Metric, Outcome, Score, Scores, SelectionProblem, Selector
+from harness.components.base import Scope
 from harness.digits import exact
 from harness.errors import ComponentError, DataError
-from harness.registry import component
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,17 +47,25 @@ class Discovery(Metric):
     repeats: int = Field(default=5, ge=1)
     """Seeds over which every selector is averaged."""
 
+    _made: dict[str, Selector] = PrivateAttr(default_factory=dict)
+
     @field_validator("selectors")
     @classmethod
-    def _usable(cls, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _usable(cls, given: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
         for name, options in given.items():
             try:
-                selector = component("selector", name, **options)
+                selector = Scope.of(info).create("selector", name, options)
             except ComponentError as error:
                 raise ValueError(error.message) from error
             if "values" in selector.needs:
                 raise ValueError(f"the selector {name!r} orders by data values, which a test set does not have")
         return given
+
+    @model_validator(mode="after")
+    def _keep(self, info: ValidationInfo) -> Discovery:
+        scope = Scope.of(info)
+        self._made = {name: scope.create("selector", name, options) for name, options in self.selectors.items()}
+        return self
 
     def score(self, outcome: Outcome) -> Scores:
         """Let every selector search the test set."""
@@ -75,10 +83,10 @@ class Discovery(Metric):
         scalars: dict[str, Score] = {}
         curves: list[pd.DataFrame] = []
         uus = predictions.uu(outcome.thresholds[0])[rows]
-        for name, options in self.selectors.items():
+        for name, selector in self._made.items():
             founds, utilities, coverages = [], [], []
             for seed in range(self.repeats if len(rows) else 0):
-                asked = self._search(outcome, predictions, rows, name, options, seed)
+                asked = self._search(outcome, predictions, rows, selector, seed)
                 hits = uus[asked]
                 similar = similarity(outcome.test_embeddings[rows], outcome.test_embeddings[rows[asked]])
                 founds.append(np.cumsum(hits))
@@ -107,9 +115,7 @@ class Discovery(Metric):
         table = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)
         return Scores(scalars, {"discovery": table})
 
-    def _search(
-        self, outcome: Outcome, predictions: Predictions, rows: Any, name: str, options: dict[str, Any], seed: int
-    ) -> Any:
+    def _search(self, outcome: Outcome, predictions: Predictions, rows: Any, selector: Selector, seed: int) -> Any:
         from harness_metrics.search import search
 
         assert outcome.test_embeddings is not None  # noqa: S101 - checked by the caller
@@ -119,7 +125,7 @@ class Discovery(Metric):
             probs=predictions.probs[rows],
         )
         uus = predictions.uu(outcome.thresholds[0])[rows]
-        return search(component("selector", name, **options), problem, uus, self.budget, seed=seed)
+        return search(selector, problem, uus, self.budget, seed=seed)
 
     def _elicited(self, outcome: Outcome, predictions: Predictions, rows: Any) -> float:
         import numpy as np

@@ -139,11 +139,16 @@ class OpenDataVal(Valuator):
         return _run(self._python(), self._folder(), tuple(arguments), self.timeout, f"opendataval's {self.evaluator}")
 
     def _python(self) -> str:
-        return str(Path(self.python).expanduser()) if self.python else sys.executable
+        if not self.python:
+            return sys.executable
+        if "/" not in self.python:
+            return self.python  # a command to be found on the path
+        given = Path(self.python)  # not resolved itself: an environment's interpreter is a link, and known by its place
+        return str(self.locate(given.parent) / given.name)
 
     def _folder(self) -> str:
         chosen = self.folder or os.environ.get(FOLDER_VARIABLE) or ""
-        return str(Path(chosen).expanduser().resolve()) if chosen else ""
+        return str(self.locate(chosen)) if chosen else ""
 
     def _versions(self) -> dict[str, str]:
         return _worker_versions(self._python(), self._folder())

@@ -1,12 +1,10 @@
-"""Where a relative path of a data set option points."""
+"""Where a path in an option points."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import DataError, did_you_mean
@@ -14,24 +12,25 @@ from harness.errors import DataError, did_you_mean
 DATA_VARIABLE = "HARNESS_DATA"
 """Environment variable: a folder with local copies of the named data sets (see ``docs/datasets.md``)."""
 
-_base: ContextVar[Path | None] = ContextVar("harness_datasets_base", default=None)
 
-
-@contextmanager
-def relative_to(folder: Path) -> Iterator[None]:
-    """Let relative paths in options start at ``folder`` (that of the suite file) where something is there."""
-    token = _base.set(folder)
+def here() -> tuple[Path, ...]:
+    """The folders that relative paths start from where no suite says otherwise: the current one, if it still exists."""
     try:
-        yield
-    finally:
-        _base.reset(token)
+        return (Path.cwd(),)
+    except OSError:
+        return ()
 
 
-def locate(path: str, folder: str | None = None) -> Path:
+def locate(path: str | os.PathLike[str], folder: str | None = None, *, folders: Sequence[Path] = ()) -> Path:
     """The absolute path that an option means.
 
-    ``~`` and environment variables are expanded. A relative path starts at ``folder``; a relative ``folder`` at that of the
-    suite file if the path exists there, else at the current directory.
+    ``~`` and environment variables are expanded. A relative path starts at ``folder``; a relative ``folder`` starts at the
+    first of ``folders`` in which the path exists, else at the last of them.
+
+    Args:
+        path: As written.
+        folder: Folder that it starts from, as written.
+        folders: Absolute folders to look in; none for the current one.
 
     Raises:
         DataError: An environment variable in it is not set.
@@ -39,10 +38,8 @@ def locate(path: str, folder: str | None = None) -> Path:
     whole = Path(_expanded(folder)) / _expanded(path) if folder else Path(_expanded(path))
     if whole.is_absolute():
         return whole
-    base = _base.get()
-    if base is not None and (base / whole).exists():
-        return (base / whole).resolve()
-    return whole.resolve()
+    places = [place / whole for place in folders or here()]
+    return next((place for place in places if place.exists()), places[-1] if places else whole).resolve()
 
 
 def existing_file(path: Path) -> Path:
@@ -61,8 +58,8 @@ def existing_file(path: Path) -> Path:
     raise DataError(f"There is no data file {path}. {did_you_mean(path.name, beside)}")
 
 
-def _expanded(path: str) -> str:
+def _expanded(path: str | os.PathLike[str]) -> str:
     expanded = os.path.expandvars(str(Path(path).expanduser()))
     if unset := re.search(r"\$\{?(\w+)\}?", expanded):
-        raise DataError(f"The path {path!r} uses the environment variable {unset[1]}, which is not set.")
+        raise DataError(f"The path {os.fspath(path)!r} uses the environment variable {unset[1]}, which is not set.")
     return expanded
