@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import Selection, console
 from harness.components.generator import Generator, Usage
+from harness.unknowns import quota
 
 if TYPE_CHECKING:
     from harness.plan import Plan
@@ -101,7 +102,7 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
         if type(generator).estimate is Generator.estimate:
             continue
         n_train, characters, task = size(stage.load)
-        n_uus = max(1, round(stage.elicit.fraction * n_train))
+        n_uus = quota(stage.elicit.fraction, n_train)
         usage = generator.estimate(n_uus, task, per_uu=stage.per_uu, mean_characters=characters)
         if usage != Usage():
             expected[stage.title] = asdict(usage)

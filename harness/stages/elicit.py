@@ -31,6 +31,7 @@ from harness.store.payload import (
     write_table,
 )
 from harness.store.store import Artifact
+from harness.unknowns import Predictions, quota
 
 if TYPE_CHECKING:
     from harness.types import IntArray
@@ -83,7 +84,7 @@ class Elicit(Stage):
             probs=probs_of(inputs["predictions"]) if "predictions" in inputs else None,
             values=values_of(inputs["values"]) if "values" in inputs else None,
         )
-        wanted = max(1, round(self.fraction * len(train)))
+        wanted = quota(self.fraction, len(train))
         victim = self.model.component.load(inputs["classifier"].path("classifier"))
         search = _Hunt(victim, self.attack, train, wanted, self.threshold, self.attack_seed)
         selector = self.selector.component
@@ -158,9 +159,10 @@ class _Hunt:
     def _judge(self, index: int, result: AttackResult) -> UnknownUnknown | None:
         import numpy as np
 
+        if result.status != "succeeded":
+            return None
         probs = as_float32(result.perturbed_probs)
-        wrong = int(probs.argmax()) != self.train[index].label
-        if result.status != "succeeded" or not wrong or probs.max() < np.float32(self.threshold):
+        if not Predictions.all(np.asarray([self.train[index].label]), probs[None]).uu(self.threshold)[0]:
             return None
         return UnknownUnknown(
             self.train[index], result.perturbed, as_float32(result.original_probs), probs, index, result.queries

@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from harness.components import Example, Outcome, Score, Scores
 from harness.digits import exact
 from harness.types import FloatArray
+from harness.unknowns import Predictions
 from harness_generators.neighbours import unit
 from harness_generators.texts import as_tuple, fold, is_word, shown, tokens
 
@@ -57,17 +58,17 @@ def _by_the_base_classifier(outcome: Outcome) -> dict[str, Score]:
         known = np.zeros(len(labels), dtype=bool)
     else:
         known = np.ones(len(labels), dtype=bool)
-    wrong, confidence = probs.argmax(axis=1) != labels, probs.max(axis=1)
+    predictions = Predictions(labels, probs, known)
     scalars = {
         "synthetic_consistency/base": Score(
-            _mean(~wrong[known]), low=0, high=1, meaning="Share whose label the base classifier predicts."
+            _mean(predictions.correct[known]), low=0, high=1, meaning="Share whose label the base classifier predicts."
         )
     }
     for tau in outcome.thresholds:
         for role in ROLES:
             chosen = known & (roles == role)
             scalars[f"synthetic_uu@{exact(tau)}/{role}"] = Score(
-                _mean((wrong & (confidence >= tau))[chosen]),
+                _mean(predictions.uu(tau)[chosen]),
                 low=0,
                 high=1,
                 meaning=f"Share of the samples that {role} which the base classifier gets wrong with confidence >= "

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.types import FloatArray, IntArray
+from harness.unknowns import clean, deployed
 
 
 class Accuracy(Metric):
@@ -27,8 +28,6 @@ class Accuracy(Metric):
 
     def score(self, outcome: Outcome) -> Scores:
         """Score the clean and the attacked test set."""
-        from harness_metrics.populations import clean, deployed
-
         scalars: dict[str, Score] = {}
         for name, predictions in (("clean", clean(outcome)), ("attacked", deployed(outcome))):
             if predictions is None:

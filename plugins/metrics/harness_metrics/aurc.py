@@ -8,6 +8,7 @@ from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.digits import exact
+from harness.unknowns import whole
 
 
 class RiskCoverage(Metric):
@@ -33,7 +34,6 @@ class RiskCoverage(Metric):
         import numpy as np
         import pandas as pd
 
-        from harness_metrics.populations import whole
         from harness_metrics.selective import best_area, risk_coverage
 
         scalars: dict[str, Score] = {}

@@ -9,13 +9,13 @@ from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.errors import DataError
+from harness.unknowns import Predictions, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.types import FloatArray
     from harness_metrics.clusters import BlindSpot
-    from harness_metrics.populations import Predictions
 
 
 class BlindSpots(Metric):
@@ -111,7 +111,6 @@ class BlindSpots(Metric):
 
     def _spots(self, outcome: Outcome, embeddings: FloatArray | None) -> tuple[list[BlindSpot], Predictions]:
         from harness_metrics.clusters import blind_spots
-        from harness_metrics.populations import whole
 
         found = whole(outcome)
         predictions = found.get(self.population, found["clean"])

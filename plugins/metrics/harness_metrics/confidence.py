@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.unknowns import populations
 
 
 class Confidence(Metric):
@@ -32,8 +33,6 @@ class Confidence(Metric):
         import numpy as np
         import pandas as pd
 
-        from harness_metrics.populations import populations
-
         scalars: dict[str, Score] = {}
         histograms: list[pd.DataFrame] = []
         low = 1 / outcome.task.num_labels
@@ -55,7 +54,7 @@ class Confidence(Metric):
                 high=(1 - low) / 2,
                 meaning="Standard deviation of the confidence.",
             )
-            wrong = inside & ~predictions.correct
+            wrong = predictions.wrong
             scalars[f"confidence_wrong/{name}"] = Score(
                 float(confidence[wrong].mean()) if wrong.any() else float("nan"),
                 better="lower",

@@ -10,11 +10,10 @@ from harness.components import Metric, Outcome, Score, Scores, SelectionProblem,
 from harness.components.base import Scope
 from harness.digits import exact
 from harness.errors import ComponentError, DataError
+from harness.unknowns import Predictions, clean
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from harness_metrics.populations import Predictions
 
 
 class Discovery(Metric):
@@ -72,14 +71,12 @@ class Discovery(Metric):
         import numpy as np
         import pandas as pd
 
-        from harness_metrics.populations import clean
         from harness_metrics.search import coverage_curve, search_utility, similarity
 
         predictions = clean(outcome)
         if outcome.test_embeddings is None:
             raise DataError("The metric discovery needs embeddings of the test examples.")
-        tau = predictions.confidence.dtype.type(outcome.thresholds[0])
-        rows = np.flatnonzero(predictions.confidence >= tau)
+        rows = np.flatnonzero(predictions.confident(outcome.thresholds[0]))
         scalars: dict[str, Score] = {}
         curves: list[pd.DataFrame] = []
         uus = predictions.uu(outcome.thresholds[0])[rows]

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.unknowns import whole
 
 
 class ExpectedCalibrationError(Metric):
@@ -33,7 +34,6 @@ class ExpectedCalibrationError(Metric):
         import pandas as pd
 
         from harness_metrics.calibration import equal_mass, equal_width
-        from harness_metrics.populations import whole
 
         scalars: dict[str, Score] = {}
         tables: list[pd.DataFrame] = []

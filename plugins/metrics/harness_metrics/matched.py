@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.digits import exact
+from harness.unknowns import Predictions, checked, confident, whole
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
-    from harness_metrics.populations import Predictions
 
 
 class MatchedUnknownUnknowns(Metric):
@@ -35,7 +35,6 @@ class MatchedUnknownUnknowns(Metric):
         """Score the clean and the deployed population."""
         import numpy as np
 
-        from harness_metrics.populations import whole
         from harness_metrics.selective import kept_share
 
         own = _fit(outcome)
@@ -54,7 +53,7 @@ class MatchedUnknownUnknowns(Metric):
             standard = _confidence(base[name], other)
             n = len(confidence)
             for tau in outcome.thresholds:
-                kept = round(float((standard >= tau).mean()) * n)
+                kept = round(float(confident(standard, tau).mean()) * n)
                 each = kept_share(confidence, kept) * ~predictions.correct
                 contribution = each.astype(bool) if np.isin(each, (0, 1)).all() else each
                 at = f"{exact(tau)}/{name}"
@@ -81,7 +80,6 @@ def _fit(outcome: Outcome) -> float:
     import numpy as np
 
     from harness_metrics.calibration import temperature
-    from harness_metrics.populations import checked
 
     labels = np.asarray([example.label for example in outcome.validation], dtype=np.int64)
     classes = outcome.task.num_labels

@@ -8,8 +8,8 @@ import numpy as np
 
 from harness.components import Outcome, Score, Scores
 from harness.digits import exact
+from harness.unknowns import clean
 from harness_metrics.clusters import normalised
-from harness_metrics.populations import clean
 
 if TYPE_CHECKING:
     from harness.types import BoolArray, FloatArray

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.unknowns import whole
 
 
 class Brier(Metric):
@@ -19,8 +20,6 @@ class Brier(Metric):
     def score(self, outcome: Outcome) -> Scores:
         """Score the clean and the deployed population."""
         import numpy as np
-
-        from harness_metrics.populations import whole
 
         scalars: dict[str, Score] = {}
         for name, predictions in whole(outcome).items():
@@ -43,8 +42,6 @@ class NegativeLogLikelihood(Metric):
     def score(self, outcome: Outcome) -> Scores:
         """Score the clean and the deployed population."""
         import numpy as np
-
-        from harness_metrics.populations import whole
 
         scalars: dict[str, Score] = {}
         for name, predictions in whole(outcome).items():

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.digits import exact
+from harness.unknowns import TAUS, populations
 
 
 class UnknownUnknowns(Metric):
@@ -33,11 +34,8 @@ class UnknownUnknowns(Metric):
         import numpy as np
         import pandas as pd
 
-        from harness_metrics.populations import populations, tau_grid
-
         scalars: dict[str, Score] = {}
         curves: list[pd.DataFrame] = []
-        grid = tau_grid()
         for name, predictions in populations(outcome).items():
             n = len(predictions.labels)
             for tau in outcome.thresholds:
@@ -59,17 +57,15 @@ class UnknownUnknowns(Metric):
                     per_example=uus,
                     meaning=f"The same as a share of all test examples, population {name}.",
                 )
-            wrong = predictions.counts & ~predictions.correct
             above = np.clip((predictions.confidence.astype(np.float64) - 0.5) / 0.5, 0, 1)
             scalars[f"uu_area/{name}"] = Score(
-                float(np.where(wrong, above, 0.0).mean()),
+                float(np.where(predictions.wrong, above, 0.0).mean()),
                 better="lower",
                 low=0,
                 high=1,
-                per_example=np.where(wrong, above, 0.0),
+                per_example=np.where(predictions.wrong, above, 0.0),
                 meaning=f"Mean UU rate over all thresholds from 0.5 to 1, population {name}.",
             )
-            counts = [int(predictions.uu(tau).sum()) for tau in grid]
-            rates = [count / n for count in counts]
-            curves.append(pd.DataFrame({"population": name, "tau": grid, "count": counts, "rate": rates}))
+            counts = predictions.uu_counts(TAUS)
+            curves.append(pd.DataFrame({"population": name, "tau": TAUS, "count": counts, "rate": counts / n}))
         return Scores(scalars, {"uu_curve": pd.concat(curves, ignore_index=True)})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 
+from harness.unknowns import is_uu
 from harness_valuators.options import UtilityName
 
 
@@ -49,8 +50,7 @@ class Utility:
             right = predicted == self.labels[:, None]
             if self.name == "accuracy":
                 return right.to(logits.dtype)
-            confident = (top - logits.logsumexp(-1)).exp() >= self.threshold
-            return -(confident & ~right).to(logits.dtype)
+            return -is_uu(~right, (top - logits.logsumexp(-1)).exp(), self.threshold).to(logits.dtype)
         others = logits.masked_fill(torch.nn.functional.one_hot(self.labels, classes)[:, None].bool(), float("-inf"))
         if self.name == "accuracy":
             return (4 * (logits.gather(2, own)[..., 0] - others.amax(-1))).sigmoid()
