@@ -7,16 +7,12 @@ broken; the others do not notice.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ComponentError, HarnessError, InputError, did_you_mean
@@ -293,31 +289,6 @@ def describe(problem: Any, cls: type[Component]) -> str:
 def summary(cls: type) -> str:
     """The first line of a class's docstring."""
     return (cls.__doc__ or "").strip().splitlines()[0] if (cls.__doc__ or "").strip() else ""
-
-
-@cache
-def code_digest(cls: type) -> str:
-    """A digest of the source code of the package that defines ``cls``.
-
-    It is part of an artifact's identity, so that editing a plugin in place recomputes what it computed. For classes of the
-    core only their own subpackage counts.
-    """
-    parts = cls.__module__.split(".")
-    package = sys.modules.get(".".join(parts[:2]) if parts[0] == "harness" else parts[0])
-    module = sys.modules.get(cls.__module__)
-    name = getattr(package, "__file__", None) or getattr(module, "__file__", None)
-    if name is None:
-        raise InputError(
-            f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified."
-        )
-    origin = Path(name)
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    digest = hashlib.sha256()
-    for file in files:
-        if "tests" in file.relative_to(origin.parent).parts:
-            continue
-        digest.update(file.relative_to(origin.parent).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
 
 
 _default: Registry | None = None

@@ -71,7 +71,7 @@ class Planted(DatasetSource):
 
     def identity(self) -> dict[str, Any]:
         """The spots, and the identity and code of every component used, in place of the options that name it."""
-        from harness.registry import code_digest
+        from harness.components.code import code_digest
 
         return {
             "spots": [spot.model_dump(mode="json", exclude={"source"}) for spot in self.spots],

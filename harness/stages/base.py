@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from harness.registry import Entry, blaming, code_digest
+from harness.components.code import code_digest
+from harness.registry import Entry, blaming
 from harness.store.store import Artifact
 
 if TYPE_CHECKING:
