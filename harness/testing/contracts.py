@@ -7,7 +7,9 @@ right shape, finite, the same for the same seed, and no dependence on global ran
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +31,26 @@ from harness.testing.classifier import WordClassifier, reviews
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
+
+
+@contextmanager
+def left_alone(*values: Any) -> Iterator[None]:
+    """Fails if arrays change in this context, or sequences of examples; also those in dataclasses."""
+    before = _contents(values)
+    yield
+    assert _contents(values) == before, "the component changed what it was given"
+
+
+def _contents(value: Any) -> Any:
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if is_dataclass(value):
+        return tuple(_contents(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, list | tuple):
+        return tuple(map(_contents, value))
+    return value if isinstance(value, str | int | float | None) else id(value)
 
 
 class ComponentContract:
@@ -65,6 +87,20 @@ class ComponentContract:
         import json
 
         assert json.loads(json.dumps(self.component().identity())) == self.component().identity()
+
+    def test_neutral_options_are_options(self) -> None:
+        """What is left out of the identity exists, and where to compute is left out."""
+        cls = type(self.component())
+        assert cls.neutral <= set(cls.model_fields)
+        assert "device" not in cls.model_fields or "device" in cls.neutral
+
+    def test_it_can_be_sent_to_another_process(self) -> None:
+        """It pickles, and is the same afterwards."""
+        import pickle
+
+        there = pickle.loads(pickle.dumps(self.component()))  # noqa: S301
+        assert there == self.component()
+        assert there.identity() == self.component().identity()
 
 
 class ValuatorContract(ComponentContract):
@@ -111,7 +147,8 @@ class ValuatorContract(ComponentContract):
 
         problem = self.problem()
         before = [array.copy() for array in (problem.x_train, problem.y_train, problem.x_valid, problem.y_valid)]
-        self.component().value(problem, seed=0)
+        with left_alone(problem):
+            self.component().value(problem, seed=0)
         after = (problem.x_train, problem.y_train, problem.x_valid, problem.y_valid)
         assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -162,6 +199,12 @@ class AttackContract(ComponentContract):
         list(self.component().attack(self.victim(), reviews(3), seed=0))
         after = random.getstate(), np.random.get_state()[1].tobytes()  # type: ignore[index] # noqa: NPY002
         assert before == after
+
+    def test_the_examples_are_left_as_they_were(self) -> None:
+        """Inputs are shared between stages."""
+        examples = reviews(3)
+        with left_alone(examples):
+            list(self.component().attack(self.victim(), examples, seed=0))
 
     def test_odd_texts(self) -> None:
         """Empty, one character, no letters, other scripts."""
@@ -217,6 +260,12 @@ class GeneratorContract(ComponentContract):
     def test_same_seed_same_examples(self) -> None:
         """Twice the same."""
         assert self.made() == self.made()
+
+    def test_the_task_is_left_as_it_was(self) -> None:
+        """Inputs are shared between stages."""
+        uus, task = self.task()
+        with left_alone(uus, task):
+            list(self.component().generate(uus, task, seed=0))
 
     def test_nothing_to_generate_from(self) -> None:
         """No unknown unknown, no example."""
@@ -275,7 +324,8 @@ class MetricContract(ComponentContract):
         import numpy as np
 
         outcome = self.outcome()
-        scores = self.component().score(outcome)
+        with left_alone(outcome):
+            scores = self.component().score(outcome)
         assert scores.scalars
         for name, score in scores.scalars.items():
             if np.isnan(score.value):
@@ -323,7 +373,9 @@ class SelectorContract(ComponentContract):
         """The same ones for the same seed."""
         import numpy as np
 
-        order = np.asarray(self.component().order(self.problem(), seed=0))
+        problem = self.problem()
+        with left_alone(problem):
+            order = np.asarray(self.component().order(problem, seed=0))
         assert np.issubdtype(order.dtype, np.integer)
         assert len(np.unique(order)) == len(order)
         assert order.min() >= 0
@@ -356,7 +408,9 @@ class ModelContract(ComponentContract):
 
         model, train = self.component(), reviews(24)
         texts = [example.texts for example in reviews(6, seed=1)]
-        classifier = model.fine_tune(train, num_labels=2, seed=0, weights=np.ones(24, dtype=np.float32))
+        weights = np.ones(24, dtype=np.float32)
+        with left_alone(train, weights):
+            classifier = model.fine_tune(train, num_labels=2, seed=0, weights=weights)
         probs = classifier.predict_proba(texts)
         assert probs.shape == (6, 2)
         assert np.allclose(probs.sum(axis=1), 1, atol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,9 +16,10 @@ UtilityName = Literal["probability", "accuracy", "log-loss", "blind-spot"]
 class TorchValuator(Valuator):
     """A valuator that computes with torch."""
 
+    neutral: ClassVar[frozenset[str]] = frozenset({"device"})
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; `auto` takes the GPU when there is one. Devices round differently, so the device is part of a
-    result's identity."""
+    """Where to compute; `auto` takes the GPU when there is one."""
 
     def resolve(self) -> str:
         """The device as torch names it.
@@ -41,10 +42,6 @@ class TorchValuator(Valuator):
     def preflight(self) -> None:
         """Check that the device exists."""
         self.resolve()
-
-    def identity(self) -> dict[str, Any]:
-        """The options, with the device that ``auto`` stands for."""
-        return {**super().identity(), "device": self.resolve()}
 
 
 class UtilityValuator(TorchValuator):
