@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ComponentError, HarnessError, InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.components.base import Component
 
 BUILT_IN = frozenset(

@@ -31,7 +31,7 @@ PLUMBING = frozenset(
         "harness.components.base",
         "harness.components.code",
         "harness.components.source",
-        "harness.datasets.paths",
+        "harness.paths",
         "harness.disk",
         "harness.errors",
         "harness.progress",
