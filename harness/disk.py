@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from harness.errors import StoreError
+from harness.errors import InputError, StoreError
 
 
 def file_digest(path: Path) -> str:
@@ -44,6 +44,26 @@ def files_digest(paths: Iterable[Path]) -> str:
     for path in sorted(paths, key=lambda path: path.name):
         digest.update(f"{path.name}\0{known_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def within(folder: Path, name: str) -> Path:
+    """``folder / name``, for a name that comes from a file, a record or a plugin: it never leads out of the folder.
+
+    Args:
+        folder: The folder.
+        name: A relative path with forward slashes: ``"tables/ece.reliability.parquet"``.
+
+    Raises:
+        InputError: The name is empty or absolute, climbs, has a drive or a NUL, or a link leads out of the folder.
+    """
+    parts = PurePosixPath(name).parts
+    climbs = (
+        not parts or ".." in parts or parts[0] == "/" or "\0" in name or "\\" in name or PureWindowsPath(name).drive
+    )
+    path = folder if climbs else folder.joinpath(*parts)
+    if climbs or not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{name!r} is no name of a file in {folder}: it would lead out of the folder.")
+    return path
 
 
 def write_text(path: Path, text: str) -> None:

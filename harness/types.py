@@ -1,4 +1,4 @@
-"""Names for the array and text types that the contracts speak of."""
+"""Names for the array and text types that the contracts speak of, and the form of names that people give."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     BoolArray: TypeAlias = npt.NDArray[np.bool_]
 else:  # at run time the names exist without importing numpy
     FloatArray = IntArray = BoolArray = Any
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
+"""Form of the names that a suite gives to arms, data sets and components; they become parts of file names."""
+
+SUITE_NAME = r"[a-z0-9][a-z0-9._-]{0,79}"
+"""Form of a suite's own name."""
 
 Texts: TypeAlias = str | tuple[str, str]
 """The text of one example: a string, or an ordered pair of strings."""

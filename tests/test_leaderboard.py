@@ -352,7 +352,7 @@ def test_no_difference_is_larger_than_two_figures_can_differ(tmp_path: Path) -> 
 
 
 def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> None:
-    name = "dvrl-highest-hypotheses-of-a-language-model-with-counterfactuals-and-mean-normalised-weights"
+    name = "dvrl-highest-hypotheses-of-a-language-model-with-counterfactuals-mean-weights"
     for arm in (PretendArm("only"), PretendArm(name, skill=1.8)):
         pretend_record(tmp_path, arm, size=100, suite="thesis", dataset="mrpc", resamples=6)
     text = shown(build(find_records([tmp_path])), 80)

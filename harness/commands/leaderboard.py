@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from harness.disk import within
 from harness.errors import HarnessError, InputError
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _export(leaderboard: Leaderboard, form: Format, output: Path | None) -> None
         typer.echo(make(leaderboard, names[0]), nl=False)
         return
     for name in names:
-        _put(make(leaderboard, name), output / f"{name}.{PER_ARM[form]}")
+        _put(make(leaderboard, name), within(output, f"{name}.{PER_ARM[form]}"))
 
 
 def _put(text: str, output: Path | None) -> None:

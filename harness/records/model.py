@@ -25,18 +25,25 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.disk import file_digest
+from harness.disk import file_digest, within
 from harness.errors import InputError
+from harness.types import NAME, SUITE_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
 HEADER = "record.json"
+
+FILE = rf"(?:{NAME}/)*[A-Za-z0-9][A-Za-z0-9._@+-]{{0,199}}\.parquet"
+"""Form of the names of a record's other files."""
+
+Name = Annotated[str, Field(pattern=rf"^{NAME}$")]
+"""A name as suites give it; records become folders of these names."""
 
 
 class _Part(BaseModel):
@@ -106,15 +113,15 @@ class Record(_Part):
     """The header of a record."""
 
     schema_version: int = SCHEMA_VERSION
-    suite: str
+    suite: Annotated[str, Field(pattern=rf"^{SUITE_NAME}$")]
     """Name of the suite."""
     board: str
     """Digest of everything that must be equal for two records to stand on one board: the suite's thresholds, metrics,
     attack on the test set, data set and model with their options. Arms and seeds are not part of it."""
-    dataset: str
-    arm: str
-    seed: int
-    baseline: str
+    dataset: Name
+    arm: Name
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    baseline: Annotated[str, Field(pattern=rf"^(?:{NAME})?$")]
     """Name of the arm that differences refer to."""
     arm_definition: dict[str, Any]
     """The arm's ``weights``, ``select``, ``generate`` as the suite has them."""
@@ -130,7 +137,7 @@ class Record(_Part):
     scores: dict[str, ScoreRecord]
     artifacts: dict[str, str]
     """Identity of the artifact of every stage that led here, by stage."""
-    files: dict[str, str]
+    files: dict[Annotated[str, Field(pattern=rf"^{FILE}$")], str]
     """SHA-256 of every other file of the record."""
     timings: dict[str, float]
     """Seconds per stage, when it was computed; not deterministic."""
@@ -150,11 +157,11 @@ class RecordFolder:
         """A sidecar such as ``"predictions"`` or ``"tables/ece.reliability"``; ``None`` when the record has none.
 
         Raises:
-            InputError: The file is damaged.
+            InputError: The file is damaged, or the name leads out of the folder.
         """
         import pandas as pd
 
-        path = self.folder / f"{name}.parquet"
+        path = within(self.folder, f"{name}.parquet")
         if not path.exists():
             return None
         try:
@@ -174,7 +181,7 @@ class RecordFolder:
         """Files that are missing or differ from their digest in the header; empty when all is well."""
         problems = []
         for name, digest in sorted(self.header.files.items()):
-            path = self.folder / name
+            path = within(self.folder, name)
             if not path.exists():
                 problems.append(f"{path}: missing")
             elif file_digest(path) != digest:
@@ -193,8 +200,8 @@ def read_record(folder: Path) -> RecordFolder:
         payload = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{folder} is not a record: it has no {HEADER}.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}).") from error
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no Unicode, a number of 5,000 digits
+        raise InputError(f"{path}: cannot be read as JSON ({str(error).partition(';')[0]}).") from error
     version = payload.get("schema_version") if isinstance(payload, Mapping) else None
     if not isinstance(version, int):
         raise InputError(f"{path}: is not a run record (no schema_version).")
@@ -209,7 +216,8 @@ def read_record(folder: Path) -> RecordFolder:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
-        raise InputError(f"{path}: key {where!r}: {first['msg']}{more}.") from error
+        given = "" if isinstance(first["input"], dict | list) else f", not {str(first['input'])[:80]!r}"
+        raise InputError(f"{path}: key {where!r}: {first['msg']}{given}{more}.") from error
 
 
 def find_records(paths: Iterable[Path]) -> list[RecordFolder]:

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.disk import explained, file_digest
+from harness.disk import explained, file_digest, within
 from harness.errors import InputError
 from harness.records.model import HEADER, Record, RecordFolder
 
@@ -68,7 +68,7 @@ def _replace(folder: Path, work: Path, header: Record, frames: Mapping[str, pd.D
     fresh = work / "new"
     files = {}
     for name, frame in sorted(frames.items()):
-        path = fresh / f"{name}.parquet"
+        path = within(fresh, f"{name}.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_parquet(frame, path)
         files[f"{name}.parquet"] = file_digest(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.disk import explained
+from harness.disk import explained, within
 from harness.errors import InputError
 from harness.records.model import RecordFolder, find_records
 from harness.records.writer import write_record
@@ -33,7 +33,7 @@ def pack(paths: Iterable[Path], output: Path, *, texts: bool = True) -> list[Rec
     places: dict[Path, RecordFolder] = {}
     for record in find_records(paths):
         header = record.header
-        place = output / header.dataset / header.arm / f"seed-{header.seed}"
+        place = within(output, f"{header.dataset}/{header.arm}/seed-{header.seed}")
         known = places.setdefault(place, record)
         if known is not record:
             raise InputError(

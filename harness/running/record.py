@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.disk import within
 from harness.engines.local import costs
 from harness.records.model import DataRecord, Environment, Record, RecordFolder, ScoreRecord
 from harness.version import __version__
@@ -58,7 +59,7 @@ def write_cell(cell: Cell, evaluated: Artifact, store: Store, folder: Path, suit
         path.relative_to(evaluated.folder).as_posix().removesuffix(".parquet"): pd.read_parquet(path)
         for path in sorted(evaluated.folder.rglob("*.parquet"))
     }
-    target = folder / "records" / cell.dataset / cell.arm / f"seed-{cell.seed}"
+    target = within(folder, f"records/{cell.dataset}/{cell.arm}/seed-{cell.seed}")
     return write_record(target, header, frames)
 
 

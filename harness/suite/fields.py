@@ -15,14 +15,9 @@ from harness.components.base import Scope
 from harness.errors import did_you_mean
 from harness.suite.problems import Finding, Findings, shown
 from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, make_slot
+from harness.types import NAME, SUITE_NAME
 
 T = TypeVar("T")
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
-"""Form of the names that a suite gives; they become parts of file names."""
-
-SUITE_NAME = r"[a-z0-9][a-z0-9._-]{0,79}"
-"""Form of a suite's own name."""
 
 
 @dataclass(frozen=True)
