@@ -8,6 +8,7 @@ traceback for them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class HarnessError(Exception):
@@ -27,6 +28,16 @@ class HarnessError(Exception):
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross processes whole, whatever arguments a subclass is made from."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(cls: type[HarnessError], arguments: tuple[Any, ...], state: dict[str, Any]) -> HarnessError:
+    error = cls.__new__(cls, *arguments)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(HarnessError):

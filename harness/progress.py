@@ -1,6 +1,6 @@
 """Progress that a component reports without knowing who listens.
 
-A component opens a bar around its loop; inside ``harness run`` it shows up in the terminal and in the event log, and
+A component opens a bar around its loop; inside ``harness run`` it shows up in the terminal and with every observer, and
 elsewhere (a notebook, a test) it costs nothing::
 
     with progress("iterations", total=2000) as bar:
@@ -25,7 +25,7 @@ class Bar(Protocol):
 
 
 class Reporter(Protocol):
-    """Something that shows bars; the runner installs one with :func:`reporting`."""
+    """Something that shows bars; an engine installs one with :func:`reporting`."""
 
     def open(self, unit: str, total: float | None) -> Bar:
         """Start a bar counting ``unit`` up to ``total`` (unknown when ``None``)."""

@@ -19,7 +19,7 @@ def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
     store = Store(root, read_only=not (clear or verify))
     table = Table("stage", "artifacts", "size", box=None, header_style="bold", pad_edge=False)
     total = 0
-    for kind in sorted(path.name for path in (root / "artifacts").iterdir()):
+    for kind in sorted(path.name for path in (root / "artifacts").iterdir() if path.is_dir()):
         folders = sorted(path for path in (root / "artifacts" / kind).iterdir() if path.is_dir())
         size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
         total += size

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
     """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
-    from harness.engines.local import LocalEngine
+    from harness.engines.demand import missing
     from harness.running.preflight import complaints
     from harness.running.runner import prepare
     from harness.store.store import Store
 
     suite = selection.suite()
     plan, artifacts = prepare(suite), Store(store, read_only=True)
-    demanded = LocalEngine(artifacts).demanded(plan.targets())
-    needed = {stage.id for stage in demanded}
+    to_compute = missing(plan.targets(), artifacts)
+    needed = {stage.id for stage in to_compute}
 
     def state(kind: str, identifier: str) -> str:
         if identifier in needed:
@@ -38,12 +38,12 @@ def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
         for stage in plan.stages()
     ]
     usage = expected_usage(plan, artifacts, needed)
-    missing = complaints(suite, demanded)
+    lacking = complaints(suite, to_compute)
     if as_json:
-        print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage, "missing": missing}, indent=2))
+        print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage, "missing": lacking}, indent=2))
         return
     _print(suite.name, rows, usage)
-    for line in missing:
+    for line in lacking:
         console().print(f"Missing: {line}", style="yellow", markup=False)
 
 
@@ -76,6 +76,7 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
 
     from harness.stages.generate import Generate
     from harness.stages.load import Load, task_of
+    from harness.store.store import DamagedArtifactError
 
     sizes: dict[str, tuple[int, float, Any]] = {}
     expected: dict[str, dict[str, Any]] = {}
@@ -85,10 +86,10 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
         from harness.store.payload import read_examples
 
         if load.id not in sizes:
-            if store.has(load.kind, load.id):
+            try:
                 artifact = store.open(load.kind, load.id)
                 train, task = read_examples(artifact.path("train.parquet")), task_of(artifact)
-            else:
+            except DamagedArtifactError:
                 dataset = limit(load.source.component.load(seed=load.seed), **load.limits, seed=load.seed)
                 train, task = list(dataset.train), dataset.task
             characters = sum(len(e.text) + len(e.text_pair or "") for e in train) / max(1, len(train))

@@ -17,8 +17,12 @@ class PlainDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._began = 0.0
-        self._said = 0.0
+        self._began: dict[str, float] = {}  # by id of the stages that run
+        self._said: dict[str, float] = {}
+
+    def _end(self, stage: StageInfo) -> None:
+        self._began.pop(stage.id, None)
+        self._said.pop(stage.id, None)
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -31,7 +35,7 @@ class PlainDisplay:
     @hookimpl
     def stage_started(self, stage: StageInfo) -> None:
         """Say which stage begins."""
-        self._began = self._said = time.monotonic()
+        self._began[stage.id] = self._said[stage.id] = time.monotonic()
         self._say(f"[{stage.number}/{stage.of}] {stage.title} ...")
 
     @hookimpl
@@ -45,10 +49,10 @@ class PlainDisplay:
     ) -> None:
         """Say how far a long stage is."""
         now = time.monotonic()
-        if now - self._said < 30:
+        if stage.id not in self._began or now - self._said[stage.id] < 30:
             return
-        self._said = now
-        rate = done / (now - self._began)
+        self._said[stage.id] = now
+        rate = done / (now - self._began[stage.id])
         left = f", {duration((total - done) / rate)} left" if total and rate > 0 else ""
         count = f"{done:,.0f}" if total is None else f"{done:,.0f} of {total:,.0f}"
         self._say(f"      {stage.title}: {count} {unit}, {rate:,.1f}/s{left}{noted(notes)}")
@@ -56,11 +60,13 @@ class PlainDisplay:
     @hookimpl
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
         """Say how long it took."""
+        self._end(stage)
         self._say(f"[{stage.number}/{stage.of}] {stage.title}: {duration(seconds)}")
 
     @hookimpl
     def stage_failed(self, stage: StageInfo) -> None:
         """Say that it failed; the reason comes at the end."""
+        self._end(stage)
         self._say(f"[{stage.number}/{stage.of}] {stage.title}: FAILED")
 
     @hookimpl
@@ -70,7 +76,7 @@ class PlainDisplay:
 
 
 class RichDisplay:
-    """A bar for all stages and one for each count inside the running stage; finished stages scroll up."""
+    """A bar for all stages and one for each count inside a running stage; finished stages scroll up."""
 
     def __init__(self, console: Console) -> None:
         from rich.progress import (
@@ -97,7 +103,8 @@ class RichDisplay:
             auto_refresh=False,  # a second thread that draws may tear the lines that finished stages leave behind
         )
         self._all: TaskID | None = None
-        self._bars: dict[str, TaskID] = {}
+        self._running: dict[str, StageInfo] = {}  # by id
+        self._bars: dict[tuple[str, str], TaskID] = {}  # by id of the stage and unit
 
     @hookimpl
     def run_started(self, run: RunInfo) -> None:
@@ -110,9 +117,8 @@ class RichDisplay:
     @hookimpl
     def stage_started(self, stage: StageInfo) -> None:
         """Show the stage beside the count of stages."""
-        if self._all is not None:
-            self._progress.update(self._all, description=stage.title)
-            self._progress.refresh()
+        self._running[stage.id] = stage
+        self._describe()
 
     @hookimpl
     def stage_waiting(self, stage: StageInfo) -> None:
@@ -120,27 +126,31 @@ class RichDisplay:
         self._progress.print(f"  … {stage.title}: another run is computing it; waiting", style="yellow", markup=False)
 
     @hookimpl
-    def stage_progressed(self, unit: str, done: float, total: float | None, notes: dict[str, float | str]) -> None:
+    def stage_progressed(
+        self, stage: StageInfo, unit: str, done: float, total: float | None, notes: dict[str, float | str]
+    ) -> None:
         """Move the bar of one count."""
-        if unit not in self._bars:
-            self._bars[unit] = self._progress.add_task(f"  {unit}", total=total, notes="")
-        task = self._progress.tasks[self._progress.task_ids.index(self._bars[unit])]
+        key = (stage.id, unit)
+        if key not in self._bars:
+            self._bars[key] = self._progress.add_task(f"  {unit}", total=total, notes="")
+            self._describe()
+        task = self._progress.tasks[self._progress.task_ids.index(self._bars[key])]
         rate = f"{done / task.elapsed:,.1f}/s" if task.elapsed else ""
         self._progress.update(
-            self._bars[unit], completed=int(done), total=total, notes=(rate + noted(notes)).strip(", ")
+            self._bars[key], completed=int(done), total=total, notes=(rate + noted(notes)).strip(", ")
         )
         self._progress.refresh()
 
     @hookimpl
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
         """Leave a line behind."""
-        self._clear()
+        self._end(stage)
         self._progress.print(f"  ✓ {stage.title}", f"{duration(seconds)}", style="dim", markup=False, highlight=False)
 
     @hookimpl
     def stage_failed(self, stage: StageInfo) -> None:
         """Leave a line behind; the reason comes at the end."""
-        self._clear()
+        self._end(stage)
         self._progress.print(f"  ✗ {stage.title}", style="red", markup=False)
 
     @hookimpl
@@ -156,12 +166,24 @@ class RichDisplay:
         """Take the bars off the screen."""
         self._progress.stop()
 
-    def _clear(self) -> None:
-        for task in self._bars.values():
-            self._progress.remove_task(task)
-        self._bars.clear()
+    def _end(self, stage: StageInfo) -> None:
+        self._running.pop(stage.id, None)
+        for key in [key for key in self._bars if key[0] == stage.id]:
+            self._progress.remove_task(self._bars.pop(key))
         if self._all is not None:
-            self._progress.advance(self._all)
+            self._progress.update(self._all, advance=1, total=stage.of or None)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Name the running stage beside the count of stages; of several, the number there and each at its own bars."""
+        titles = [stage.title for stage in self._running.values()]
+        if self._all is not None and titles:
+            said = titles[0] if len(titles) == 1 else f"{len(titles)} stages at a time"
+            self._progress.update(self._all, description=said)
+        for (stage, unit), bar in self._bars.items():
+            of = f"{self._running[stage].title} · " if len(titles) > 1 and stage in self._running else ""
+            self._progress.update(bar, description=f"  {of}{unit}")
+        self._progress.refresh()
 
 
 def heading(run: RunInfo) -> str:

@@ -41,6 +41,11 @@ class EventLog:
         self.write("stage_started", kind=stage.kind, id=stage.id, title=stage.title, number=stage.number, of=stage.of)
 
     @hookimpl
+    def stage_waiting(self, stage: StageInfo) -> None:
+        """Log the stage that another run is computing."""
+        self.write("stage_waiting", kind=stage.kind, id=stage.id, title=stage.title)
+
+    @hookimpl
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
         """Log the stage and its duration."""
         self.write("stage_finished", kind=stage.kind, id=stage.id, title=stage.title, seconds=round(seconds, 3))

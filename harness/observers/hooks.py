@@ -51,13 +51,16 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class StageInfo:
-    """One stage: what it is, and its place among those to compute."""
+    """One stage: what it is, and its place among those to compute (0 of 0 where that is not known).
+
+    Several stages may run at a time; ``id`` tells them apart.
+    """
 
     kind: str
     id: str
     title: str
-    number: int
-    of: int
+    number: int = 0
+    of: int = 0
 
 
 class Hooks:

@@ -39,6 +39,10 @@ class Cell:
     board: str
     definition: Mapping[str, Any]
 
+    def targets(self) -> list[Stage]:
+        """The stages whose artifacts its record is written from."""
+        return [self.evaluate, *(self.stages[role] for role in ("load", "elicit", "extend") if role in self.stages)]
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -48,6 +52,10 @@ class Assessment:
     valuator: str
     seed: int
     stage: Assess
+
+    def targets(self) -> list[Stage]:
+        """The stages whose artifacts it is reported from."""
+        return [self.stage]
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,10 @@ class Plan:
     assessments: tuple[Assessment, ...] = ()
 
     def targets(self) -> list[Stage]:
-        """The stages that have to be there in the end."""
-        return [*(cell.evaluate for cell in self.cells), *(item.stage for item in self.assessments)]
+        """The stages that have to be there in the end, each once."""
+        wanted = [stage for cell in self.cells for stage in cell.targets()]
+        wanted += [stage for item in self.assessments for stage in item.targets()]
+        return list({stage.id: stage for stage in wanted}.values())
 
     def stages(self) -> list[Stage]:
         """All stages, inputs before those who read them, each once."""

@@ -100,7 +100,7 @@ class ScoreRecord(_Part):
 
 
 class Environment(_Part):
-    """Where it ran."""
+    """Where the arm's classifier was fine-tuned."""
 
     python: str
     platform: str
@@ -133,7 +133,8 @@ class Record(_Part):
     counts: dict[str, int]
     """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks``, ``repaired/KIND`` and ``rejected/REASON``."""
     usage: dict[str, float] = Field(default_factory=dict)
-    """Requests, tokens and money spent on language models."""
+    """Requests, tokens and money spent on language models; ``lost``, where it is not 0, is the number of stages of which it is
+    not known any more what they spent."""
     scores: dict[str, ScoreRecord]
     artifacts: dict[str, str]
     """Identity of the artifact of every stage that led here, by stage."""

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.disk import within
-from harness.engines.local import costs
+from harness.engines.facts import costs, environment, facts_of
 from harness.records.model import DataRecord, Environment, Record, RecordFolder, ScoreRecord
+from harness.stages.generate import Generate
 from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.plan import Cell
+    from harness.stages.base import Stage
     from harness.store.store import Artifact, Store
     from harness.suite import Suite
 
 
-def write_cell(cell: Cell, evaluated: Artifact, store: Store, folder: Path, suite: Suite) -> RecordFolder:
-    """Write the record of a cell from its evaluation."""
+def write_cell(
+    cell: Cell, opened: Callable[[Stage], Artifact], store: Store, folder: Path, suite: Suite
+) -> RecordFolder:
+    """Write the record of a cell from its evaluation.
+
+    Args:
+        cell: The cell.
+        opened: The artifact of a stage, computed again where it is damaged or missing.
+        store: Where the facts about its stages are.
+        folder: The run folder.
+        suite: The suite.
+    """
     import pandas as pd
 
     from harness.records.writer import write_record
 
-    loaded = store.open(cell.stages["load"].kind, cell.stages["load"].id)
-    data = loaded.json("data.json")
-    metas = {stage.id: (stage, store.meta(stage.kind, stage.id)) for stage in cell.evaluate.closure()}
-    spent = costs([(stage.kind, meta) for stage, meta in metas.values()])
+    evaluated, data = opened(cell.evaluate), opened(cell.stages["load"]).json("data.json")
+    stages, facts = {stage.id: stage for stage in cell.evaluate.closure()}, facts_of(cell.evaluate, store)
+    spent = costs([(stages[name].kind, known) for name, known in facts.items()])
+    lost = sum(isinstance(stage, Generate) and name not in facts for name, stage in stages.items())
     scores = {score.pop("name"): ScoreRecord(**score) for score in evaluated.json("scores.json")}
     header = Record(
         suite=suite.name,
@@ -46,13 +58,13 @@ def write_cell(cell: Cell, evaluated: Artifact, store: Store, folder: Path, suit
             notes=data["notes"],
         ),
         components=dict(cell.components),
-        counts=counts(cell, store),
-        usage={name: spent[name] for name in USAGE if name in spent},
+        counts=counts(cell, opened),
+        usage={name: spent[name] for name in USAGE if name in spent} | ({"lost": lost} if lost else {}),
         scores=scores,
         artifacts={role: stage.id for role, stage in {**cell.stages, "evaluate": cell.evaluate}.items()},
         files={},
-        timings={stage.title: meta["seconds"] for stage, meta in metas.values() if "seconds" in meta},
-        environment=environment(),
+        timings={stages[name].title: known["seconds"] for name, known in facts.items() if "seconds" in known},
+        environment=Environment(**facts.get(cell.stages["classifier"].id, {}).get("environment", environment())),
         harness=__version__,
     )
     frames = {
@@ -66,17 +78,16 @@ def write_cell(cell: Cell, evaluated: Artifact, store: Store, folder: Path, suit
 USAGE = ("requests", "cached", "prompt_tokens", "completion_tokens", "money")
 
 
-def counts(cell: Cell, store: Store) -> dict[str, int]:
+def counts(cell: Cell, opened: Callable[[Stage], Artifact]) -> dict[str, int]:
     """What was attacked, found, made, repaired and rejected on the way to an arm."""
     from harness.stages.generate import rejected_of, synthetic_of
 
     found: dict[str, int] = {}
     if "elicit" in cell.stages:
-        stage = cell.stages["elicit"]
-        elicited = store.open(stage.kind, stage.id).json("counts.json")
+        elicited = opened(cell.stages["elicit"]).json("counts.json")
         found |= {name: elicited[name] for name in ("attacked", "succeeded", "queries", "uus", "uus_wanted")}
     if "extend" in cell.stages:
-        extended = store.open(cell.stages["extend"].kind, cell.stages["extend"].id)
+        extended = opened(cell.stages["extend"])
         made, reasons = synthetic_of(extended), [item.reason for item in rejected_of(extended)]
         repairs = [tag for item in made for tag in item.example.tags if tag.startswith("repaired:")]
         found["synthetic"] = len(made)
@@ -84,25 +95,3 @@ def counts(cell: Cell, store: Store) -> dict[str, int]:
         found |= {tag.replace(":", "/", 1): repairs.count(tag) for tag in sorted(set(repairs))}
         found |= {f"rejected/{reason}": reasons.count(reason) for reason in sorted(set(reasons))}
     return found
-
-
-def environment() -> Environment:
-    """This interpreter, machine and the versions of what matters to results."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    import torch
-
-    packages: dict[str, str] = {}
-    for name in ("torch", "transformers", "numpy", "scikit-learn", "scipy", "pandas", "bliss-harness"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return Environment(
-        python=platform.python_version(),
-        platform=f"{platform.system()} {platform.machine()}",
-        packages=packages,
-        device=device,
-        threads=torch.get_num_threads(),
-    )

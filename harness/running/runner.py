@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.disk import explained, write_text
-from harness.engines.local import LocalEngine, StageError
-from harness.errors import HarnessError, InputError
+from harness.engines import Engine, LocalEngine, StageError
+from harness.engines.demand import missing
+from harness.errors import HarnessError, InputError, StoreError
 from harness.observers.event_log import EventLog
-from harness.observers.hooks import Observers, RunInfo, installed
-from harness.plan import Plan, make_plan
+from harness.observers.hooks import Observers, RunInfo, hookimpl, installed
+from harness.plan import Assessment, Cell, Plan, make_plan
 from harness.quiet import logged_to
 from harness.records.model import RecordFolder
 from harness.registry import registry
 from harness.report.publish import publish
 from harness.running.preflight import complaints
 from harness.running.record import write_cell
-from harness.store.store import Store
+from harness.stages.base import Stage
+from harness.store.store import Artifact, DamagedArtifactError, Store
 from harness.version import __version__
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ def run(
     *,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     store: str | os.PathLike[str] = DEFAULT_STORE,
+    engine: Callable[[Store], Engine] = LocalEngine,
     observers: Sequence[Any] = (),
     complain: Callable[[str], None] | None = None,
 ) -> Run:
@@ -88,7 +92,8 @@ def run(
     Args:
         suite: A validated suite (:func:`harness.load_suite`).
         output: Folder for run folders; this run's is ``output/<name of the suite>``.
-        store: Folder of the artifact store.
+        store: Folder of the artifact store; one that cannot be written will do if everything is in it.
+        engine: Makes what computes the stages (:class:`harness.engines.Engine`) from the store.
         observers: Objects with functions marked by :data:`harness.observers.hooks.hookimpl`, told what happens.
         complain: Takes one-line messages about observers that fail; by default they are logged.
 
@@ -101,9 +106,9 @@ def run(
     start = time.perf_counter()
     plan = prepare(suite)
     folder = Path(output) / suite.name
-    artifacts = Store(Path(store))
-    engine = LocalEngine(artifacts)
-    if problems := complaints(suite, engine.demanded(plan.targets())):
+    artifacts = opened(Path(store), plan)
+    needed = missing(plan.targets(), artifacts)
+    if problems := complaints(suite, needed):
         raise InputError("\n".join(problems))
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,67 +120,133 @@ def run(
         with suppress(OSError):
             (complain or (lambda message: log.write("complaint", message=message)))(line)
 
-    everyone = Observers([log, *observers], said)
+    tally = _Tally()
+    everyone = Observers([tally, log, *observers], said)
     for name, observer in installed(registry(), said):
         everyone.add(observer, name)
-    engine.observers = everyone
     stages = plan.stages()
     cached = sum(artifacts.has(stage.kind, stage.id) for stage in stages)
-    info = RunInfo(suite.name, folder, len(stages), cached, engine.expect(plan.targets()), suite.resolved())
-    failures: dict[str, StageError] = {}
+    info = RunInfo(suite.name, folder, len(stages), cached, len(needed), suite.resolved())
     with logged_to(folder / "log.txt"):
         everyone.call("run_started", run=info)
-        records = compute_cells(plan, engine, artifacts, folder, failures)
-        leaderboard = publish(records, folder) if records else None
-        valuations = assess_valuators(plan, engine, folder, failures)
+        harvest = _Harvest(plan, artifacts, engine(artifacts), folder, everyone)
+        harvest.gather()
         seconds = time.perf_counter() - start
-        everyone.call("run_finished", run=info, leaderboard=leaderboard, seconds=seconds)
-    return Run(folder, records, leaderboard, tuple(failures.values()), seconds, engine.computed, valuations)
+        everyone.call("run_finished", run=info, leaderboard=harvest.leaderboard, seconds=seconds)
+    failures = tuple(harvest.failures.values())
+    return Run(folder, harvest.records, harvest.leaderboard, failures, seconds, tally.computed, harvest.valuations)
 
 
-def compute_cells(
-    plan: Plan, engine: LocalEngine, store: Store, folder: Path, failures: dict[str, StageError]
-) -> list[RecordFolder]:
-    """Compute the cells of a plan and write their records; stages that fail are added to ``failures``."""
-    records: list[RecordFolder] = []
-    for cell in plan.cells:
+def opened(root: Path, plan: Plan) -> Store:
+    """The store at ``root``, made if absent; one that cannot be written is read only if all that the plan wants is in it.
+
+    Raises:
+        StoreError: It cannot be written, and there is something to compute.
+    """
+    try:
+        return Store(root)
+    except StoreError:
+        store = Store(root, read_only=True)
+        if missing(plan.targets(), store):
+            raise
+        return store
+
+
+class _Tally:
+    """Counts the stages that were computed."""
+
+    computed = 0
+
+    @hookimpl
+    def stage_finished(self) -> None:
+        self.computed += 1
+
+
+class _Harvest:
+    """Makes records and valuations of what an engine yields, in the order of the plan whatever the order it comes in.
+
+    Attributes:
+        records: Of the cells that could be finished.
+        leaderboard: Derived from them; ``None`` when there is none.
+        valuations: The boards of valuators.
+        failures: What failed, each message once.
+    """
+
+    def __init__(self, plan: Plan, store: Store, engine: Engine, folder: Path, observers: Observers) -> None:
+        self._plan, self._store, self._engine, self._folder, self._observers = plan, store, engine, folder, observers
+        self._assessed: dict[str, list[Any]] = {}
+        self.records: list[RecordFolder] = []
+        self.leaderboard: Leaderboard | None = None
+        self.valuations: Sequence[ValuationReport] = ()
+        self.failures: dict[str, StageError] = {}
+
+    def gather(self) -> None:
+        """Iterate over the engine to its end."""
+        unfinished = len(self._plan.cells)
+        for item, error in self._settled():
+            try:
+                if error is not None:
+                    raise error
+                if isinstance(item, Cell):
+                    self._record(item)
+                else:
+                    self._value(item)
+            except StageError as failure:
+                self.failures.setdefault(str(failure), failure)
+            unfinished -= isinstance(item, Cell)
+            if isinstance(item, Cell) and not unfinished and self.records:
+                self.leaderboard = publish(self.records, self._folder)
+        self.valuations = self._report()
+
+    def _settled(self) -> Iterator[tuple[Cell | Assessment, StageError | None]]:
+        """Cells, then assessments, each as soon as all its targets and all before it are settled."""
+        waiting = deque[Cell | Assessment]([*self._plan.cells, *self._plan.assessments])
+        errors: dict[str, StageError | None] = {}
+        for finished in self._engine.compute(self._plan.targets(), self._observers):
+            errors[finished.target.id] = finished.error
+            while waiting and all(target.id in errors for target in waiting[0].targets()):
+                item = waiting.popleft()
+                yield item, next((error for target in item.targets() if (error := errors[target.id])), None)
+        if waiting:
+            raise HarnessError(f"The engine {type(self._engine).__name__} left out {waiting[0].targets()[0].title}.")
+
+    def _record(self, cell: Cell) -> None:
+        record = write_cell(cell, self._open, self._store, self._folder, self._plan.suite)
+        self.records.append(record)
+        self._observers.call("record_written", record=record)
+
+    def _value(self, item: Assessment) -> None:
+        from harness.stages.assess import assessed_of
+
+        assessed = assessed_of(self._open(item.stage))
+        self._assessed.setdefault(item.dataset, []).append((item.valuator, item.seed, *assessed))
+
+    def _open(self, stage: Stage) -> Artifact:
+        """The artifact of a stage; the engine computes it again should it be damaged or missing."""
         try:
-            record = write_cell(cell, engine.ensure(cell.evaluate), store, folder, plan.suite)
-        except StageError as error:
-            failures.setdefault(str(error), error)
-            continue
-        records.append(record)
-        engine.observers.call("record_written", record=record)
-    return records
+            return self._store.open(stage.kind, stage.id)
+        except DamagedArtifactError:
+            for finished in self._engine.compute([stage], self._observers):
+                if finished.error is not None:
+                    raise finished.error from None
+            return self._store.open(stage.kind, stage.id)
 
+    def _report(self) -> list[ValuationReport]:
+        """Write the boards of valuators."""
+        from harness.valuation.report import make_report, to_csv, to_json
 
-def assess_valuators(
-    plan: Plan, engine: LocalEngine, folder: Path, failures: dict[str, StageError]
-) -> list[ValuationReport]:
-    """Compute the plan's assessments of valuators and write their boards."""
-    from harness.stages.assess import assessed_of
-    from harness.valuation.report import make_report, to_csv, to_json
+        valuation = self._plan.suite.valuation
+        if valuation is None or not self._assessed:
+            return []
+        from harness.report.html.valuation import valuation_page
 
-    found: dict[str, list[Any]] = {}
-    for item in plan.assessments:
-        try:
-            assessed = assessed_of(engine.ensure(item.stage))
-        except StageError as error:
-            failures.setdefault(str(error), error)
-            continue
-        found.setdefault(item.dataset, []).append((item.valuator, item.seed, *assessed))
-    valuation = plan.suite.valuation
-    if valuation is None or not found:
-        return []
-    from harness.report.html.valuation import valuation_page
-
-    reports = [make_report(dataset, valuation.noise, items) for dataset, items in found.items()]
-    with explained(folder):
-        write_text(folder / "valuators.md", "\n".join(report.to_markdown() for report in reports))
-        write_text(folder / "valuators.csv", to_csv(reports))
-        write_text(folder / "valuators.json", to_json(reports))
-        write_text(folder / "valuators.html", valuation_page(reports, title=plan.suite.name))
-    return reports
+        reports = [make_report(dataset, valuation.noise, items) for dataset, items in self._assessed.items()]
+        with explained(self._folder):
+            write_text(self._folder / "valuators.md", "\n".join(report.to_markdown() for report in reports))
+            write_text(self._folder / "valuators.csv", to_csv(reports))
+            write_text(self._folder / "valuators.json", to_json(reports))
+            write_text(self._folder / "valuators.html", valuation_page(reports, title=self._plan.suite.name))
+        return reports
 
 
 def failed(run: Run) -> HarnessError | None:

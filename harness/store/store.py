@@ -1,14 +1,15 @@
 """The artifact store: immutable results of stages, by content address.
 
 An artifact is a folder ``<root>/artifacts/<stage kind>/<id>`` of payload files (parquet, safetensors, JSON; never pickle) and a
-manifest that holds the identity it was computed from and a SHA-256 of every file. It is written to a temporary folder, flushed,
-and renamed in one step: it is there whole or not at all. Two runs over one store exclude each other per artifact with a file
-lock, which the operating system releases when a process dies.
+manifest that holds the identity it was computed from, a SHA-256 of every file, and one of itself. It is written to a temporary
+folder, flushed, and renamed in one step: it is there whole or not at all. Two runs over one store exclude each other per
+artifact with a file lock, which the operating system releases when a process dies.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -20,14 +21,19 @@ from pathlib import Path
 from typing import Any
 
 from harness.disk import explained, file_digest
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoreError
 
 MANIFEST = "artifact.json"
-FORMAT = 1
+FORMAT = 2
+"""1 had no digest of the manifest itself; it is read all the same."""
 
 
 class DamagedArtifactError(HarnessError):
-    """An artifact's files do not match its manifest."""
+    """An artifact is not what its manifest says, or has no manifest that can be read."""
+
+
+class MissingArtifactError(DamagedArtifactError):
+    """There is nothing where the artifact would be."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Artifact:
 
     Attributes:
         folder: Where its files are.
-        meta: Facts about the computation that are not part of its identity: ``seconds``, ``peak_memory`` (bytes).
+        meta: Facts about the computation that are not part of its identity (:mod:`harness.engines.facts`).
     """
 
     folder: Path
@@ -63,7 +69,7 @@ class Store:
     """
 
     def __init__(self, root: Path, *, read_only: bool = False) -> None:
-        self.root = root
+        self.root, self._read_only = root, read_only
         self._verified: set[Path] = set()
         if read_only:
             return
@@ -76,6 +82,10 @@ class Store:
                 ignore.write_text("*\n", encoding="utf-8")
             if not os.access(root, os.W_OK):
                 raise PermissionError(errno.EACCES, "no write permission", str(root))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The same folder from any working directory; each process verifies for itself."""
+        return {"root": self.root.absolute(), "_read_only": self._read_only, "_verified": set()}
 
     @property
     def responses(self) -> Path:
@@ -90,42 +100,44 @@ class Store:
         """Whether the artifact is there with all its files at their sizes (their contents are checked by :meth:`open`)."""
         folder = self.folder(kind, identifier)
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            return all((folder / name).stat().st_size == entry["size"] for name, entry in manifest["files"].items())
-        except (OSError, ValueError, KeyError, TypeError):
+            _sized(folder, _manifest(folder))
+        except DamagedArtifactError:
             return False
+        return True
 
     def open(self, kind: str, identifier: str) -> Artifact:
         """A finished artifact; its checksums are verified the first time this process opens it.
 
         Raises:
-            DamagedArtifactError: It is missing, incomplete, or a file differs from its checksum.
+            MissingArtifactError: There is none.
+            DamagedArtifactError: It is incomplete or unreadable, or a file differs from its checksum.
         """
         folder = self.folder(kind, identifier)
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            files, meta = manifest["files"], manifest["meta"]
-            if folder not in self._verified:
-                for name, entry in files.items():
-                    if file_digest(folder / name) != entry["sha256"]:
-                        raise DamagedArtifactError(f"{folder / name} differs from its checksum.")
-                self._verified.add(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
-        return Artifact(folder, meta)
+        if not folder.exists():
+            raise MissingArtifactError(f"{folder} does not exist.")
+        manifest = _manifest(folder)
+        _sized(folder, manifest)
+        if folder not in self._verified:
+            for name, entry in manifest["files"].items():
+                try:
+                    digest = file_digest(folder / name)
+                except OSError as error:
+                    raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
+                if digest != entry["sha256"]:
+                    raise DamagedArtifactError(f"{folder / name} differs from its checksum.")
+            self._verified.add(folder)
+        return Artifact(folder, manifest["meta"])
 
     def meta(self, kind: str, identifier: str) -> dict[str, Any]:
-        """Facts about how an artifact was computed; empty where there is none."""
+        """Facts about how an artifact was computed; empty where its manifest is missing or damaged."""
         try:
-            meta: dict[str, Any] = json.loads((self.folder(kind, identifier) / MANIFEST).read_text(encoding="utf-8"))[
-                "meta"
-            ]
-        except (OSError, ValueError, KeyError):
+            meta: dict[str, Any] = _manifest(self.folder(kind, identifier))["meta"]
+        except DamagedArtifactError:
             return {}
         return meta
 
     def discard(self, kind: str, identifier: str) -> None:
-        """Remove an artifact, so that it is computed again."""
+        """Remove an artifact, so that it is computed again. Call it while holding :meth:`claim`."""
         folder = self.folder(kind, identifier)
         self._verified.discard(folder)
         with explained(self.root):
@@ -143,9 +155,17 @@ class Store:
             kind: Stage kind.
             identifier: Artifact identity.
             on_wait: Called once when there is something to wait for.
+
+        Raises:
+            StoreError: The store is read only, or a lock cannot be made in it.
         """
         from filelock import FileLock, Timeout
 
+        if self._read_only:
+            raise StoreError(
+                f"No permission to write to {self.root}, and {kind} {identifier} has to be computed.",
+                hint="Choose another place with --store and --output.",
+            )
         lock = FileLock(self.root / "locks" / f"{kind}-{identifier}.lock")
         with explained(self.root):
             try:
@@ -183,7 +203,7 @@ class Store:
                     name = path.relative_to(building).as_posix()
                     files[name] = {"sha256": file_digest(path), "size": path.stat().st_size}
                     _flush(path)
-                manifest = {
+                manifest: dict[str, Any] = {
                     "format": FORMAT,
                     "kind": kind,
                     "id": identifier,
@@ -191,12 +211,12 @@ class Store:
                     "files": files,
                     "meta": {"seconds": seconds, **meta},
                 }
+                manifest["sha256"] = _digest(manifest)
                 (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
                 _flush(building / MANIFEST)
                 target = self.folder(kind, identifier)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                if target.exists():  # an incomplete one that has() refused
-                    shutil.rmtree(target)
+                self.discard(kind, identifier)  # a damaged one
                 building.rename(target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
@@ -206,6 +226,58 @@ class Store:
 
     def _building(self, kind: str, identifier: str) -> Path:
         return self.root / "building" / f"{kind}-{identifier}"
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an artifact.
+
+    Raises:
+        DamagedArtifactError: It cannot be read, is not one, or differs from its own digest.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
+    if not _well_formed(manifest):
+        raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({MANIFEST} is not a manifest).")
+    digest = manifest.pop("sha256", None)
+    if digest != (None if manifest["format"] == 1 else _digest(manifest)):
+        raise DamagedArtifactError(f"{folder / MANIFEST} differs from its checksum.")
+    found: dict[str, Any] = manifest
+    return found
+
+
+def _well_formed(manifest: Any) -> bool:
+    """Whether a manifest has the keys that are read, and the types they are read as."""
+    if not isinstance(manifest, dict) or manifest.get("format") not in range(1, FORMAT + 1):
+        return False
+    files, meta = manifest.get("files"), manifest.get("meta")
+    return (
+        isinstance(meta, dict)
+        and isinstance(files, dict)
+        and all(isinstance(entry, dict) and {"sha256", "size"} <= entry.keys() for entry in files.values())
+    )
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    """SHA-256 of a manifest's content as it will be read back, in hexadecimal."""
+    read_back = json.loads(json.dumps(manifest))
+    return hashlib.sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()
+
+
+def _sized(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check that all files of a manifest are there at their sizes.
+
+    Raises:
+        DamagedArtifactError: One is not.
+    """
+    for name, entry in manifest["files"].items():
+        try:
+            size = (folder / name).stat().st_size
+        except OSError as error:
+            raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
+        if size != entry["size"]:
+            raise DamagedArtifactError(f"{folder / name} differs from its checksum.")
 
 
 def _flush(path: Path) -> None:

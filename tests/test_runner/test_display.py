@@ -21,10 +21,7 @@ def show(display: Any) -> None:
         stage = StageInfo("kind", "id", title, number, 2)
         display.stage_started(stage)
         for done in range(0, 101, 50):
-            arguments = {"unit": "queries", "done": done, "total": 100, "notes": {"succeeded": done}}
-            if isinstance(display, PlainDisplay):
-                arguments["stage"] = stage
-            display.stage_progressed(**arguments)
+            display.stage_progressed(stage, "queries", done, 100, {"succeeded": done})
         display.stage_finished(stage, 75)
     display.stage_failed(StageInfo("kind", "id", "evaluate reviews", 2, 2))
     display.stage_damaged(StageInfo("kind", "id", "load reviews", 2, 2), "file.parquet differs from its checksum")

@@ -11,9 +11,10 @@ class Cost(Metric):
     """What the arm cost: seconds per stage, peak memory, language-model tokens and money.
 
     ``seconds`` is the wall-clock time of all stages of the arm, shared ones included, and ``seconds/STAGE`` that of each kind
-    of stage; ``peak_memory_bytes`` the largest resident size of the process; ``requests``, ``prompt_tokens`` and
-    ``completion_tokens`` what was asked of a language model, ``money`` its price in US dollars (0 when unknown). All
-    from 0 up, lower is better. Measured, therefore not the same from run to run.
+    of stage; ``peak_memory_bytes`` the largest resident size of the process while one of them ran (libraries that were loaded
+    before included); ``requests``, ``prompt_tokens`` and ``completion_tokens`` what was asked of a language model, ``money``
+    its price in US dollars (0 when unknown). All from 0 up, lower is better. Measured, therefore not the same from run to
+    run.
     """
 
     api_version: ClassVar[int] = 1
@@ -34,7 +35,7 @@ class Cost(Metric):
 
 MEANINGS = {
     "seconds": "Wall-clock seconds of all stages of the arm.",
-    "peak_memory_bytes": "Largest resident size of the process, in bytes.",
+    "peak_memory_bytes": "Largest resident size of the process while a stage of the arm ran, in bytes.",
     "requests": "Requests to a language model.",
     "prompt_tokens": "Tokens sent to a language model.",
     "completion_tokens": "Tokens received from a language model.",

@@ -1,0 +1,117 @@
+"""Computing one stage: a function of its arguments alone, which can be pickled, so that any process can call it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.engines.base import Report, StageError, info
+from harness.engines.facts import RESTS_ON, costs, environment, facts_of
+from harness.memory import peak_memory
+from harness.observers.hooks import StageInfo
+from harness.progress import Bar, reporting
+from harness.stages.base import Context, Stage
+from harness.store.store import Artifact, DamagedArtifactError, MissingArtifactError, Store
+
+
+def compute_stage(stage: Stage, store: Store, report: Report) -> Artifact:
+    """The artifact of a stage: claim it, open its inputs, compute it, write it.
+
+    An artifact that is there and sound is left as it is. A damaged one is reported and replaced, an input's too; an input
+    that is missing is computed first.
+
+    Args:
+        stage: The stage.
+        store: Where its inputs are and its artifact goes.
+        report: Told what happens.
+
+    Raises:
+        StageError: The stage, or one that it rests on, failed; reported before it is raised.
+    """
+    seen = info(stage)
+    try:
+        with store.claim(stage.kind, stage.id, on_wait=lambda: report("stage_waiting", seen)):
+            try:
+                return store.open(stage.kind, stage.id)  # somebody else has computed it by now
+            except MissingArtifactError:
+                pass
+            except DamagedArtifactError as error:
+                report("stage_damaged", seen, reason=str(error))
+            return _compute(stage, seen, store, report)
+    except (Exception, SystemExit) as error:
+        failure = error if isinstance(error, StageError) else StageError.of(stage, error)
+        report("stage_failed", seen, error=failure)
+        if failure is error:
+            raise
+        raise failure from error
+
+
+def available(stage: Stage, store: Store, report: Report) -> Artifact:
+    """The artifact of a stage, computed if it is missing or damaged.
+
+    Raises:
+        StageError: See :func:`compute_stage`.
+    """
+    try:
+        return store.open(stage.kind, stage.id)
+    except DamagedArtifactError:
+        return compute_stage(stage, store, report)
+
+
+def _compute(stage: Stage, seen: StageInfo, store: Store, report: Report) -> Artifact:
+    inputs = {role: available(upstream, store, report) for role, upstream in stage.inputs().items()}
+    rests_on = facts_of(stage, store, itself=False)
+    kinds = {upstream.id: upstream.kind for upstream in stage.closure()}
+    context = Context(store.responses, costs([(kinds[name], facts) for name, facts in rests_on.items()]))
+    report("stage_started", seen)
+    start = time.perf_counter()
+
+    def compute(out: Path) -> dict[str, Any]:
+        with reporting(_Bars(seen, report)), peak_memory() as peak:
+            facts = stage.compute(inputs, out, context)
+        measured = {} if peak.bytes is None else {"peak_memory": peak.bytes}
+        return {**measured, "environment": environment(), RESTS_ON: rests_on, **(facts or {})}
+
+    artifact = store.write(stage.kind, stage.id, stage.identity, compute)
+    report("stage_finished", seen, seconds=time.perf_counter() - start)
+    return artifact
+
+
+class _Throttled:
+    """A bar that reports at most five times a second."""
+
+    def __init__(self, unit: str, total: float | None, tell: Callable[[_Throttled], None]) -> None:
+        self.unit, self.total, self._tell = unit, total, tell
+        self.done: float = 0
+        self.notes: dict[str, float | str] = {}
+        self._next = 0.0
+
+    def advance(self, amount: float = 1, **notes: float | str) -> None:
+        self.done += amount
+        self.notes.update(notes)
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + 0.2
+            self._tell(self)
+
+
+class _Bars:
+    """Reports the bars of a stage."""
+
+    def __init__(self, stage: StageInfo, report: Report) -> None:
+        self._stage, self._report = stage, report
+
+    def open(self, unit: str, total: float | None) -> Bar:
+        bar = _Throttled(unit, total, self._tell)
+        self._tell(bar)
+        return bar
+
+    def close(self, bar: Bar) -> None:
+        if isinstance(bar, _Throttled):
+            self._tell(bar)
+
+    def _tell(self, bar: _Throttled) -> None:
+        self._report(
+            "stage_progressed", self._stage, unit=bar.unit, done=bar.done, total=bar.total, notes=dict(bar.notes)
+        )
