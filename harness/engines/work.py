@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.engines.base import Report, StageError, info
 from harness.engines.facts import RESTS_ON, costs, environment, facts_of
-from harness.memory import peak_memory
+from harness.engines.memory import peak_memory
 from harness.observers.hooks import StageInfo
 from harness.progress import Bar, reporting
 from harness.stages.base import Context, Stage
