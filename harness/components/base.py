@@ -132,6 +132,13 @@ class Component(BaseModel):
         """
         return cls.model_validate(options, context=self.scope())
 
+    def parts(self) -> dict[str, Component]:
+        """Other components that this one uses, by the option that names each; their code counts as this one's does.
+
+        What else of them determines results belongs into :meth:`identity`.
+        """
+        return {}
+
     def preflight(self) -> None:
         """Check what the component needs from outside (a file, a key, an extra package) before any work starts.
 

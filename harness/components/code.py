@@ -22,9 +22,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.components.source import Source
 from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.components.base import Component
 
 PLUMBING = frozenset(
     {
@@ -57,6 +61,19 @@ def code_digest(cls: type) -> str:
         InputError: The source of the class cannot be found.
     """
     return tree_of(cls).digest(cls.__module__)
+
+
+def code_of(component: Component) -> str:
+    """A digest of the source code that a component rests on, with that of the components that it uses.
+
+    Raises:
+        InputError: The source of a class cannot be found.
+    """
+    own, parts = code_digest(type(component)), component.parts()
+    if not parts:
+        return own
+    used = [f"{name}\0{code_of(part)}\0" for name, part in sorted(parts.items())]
+    return hashlib.sha256("".join([own, *used]).encode()).hexdigest()[:16]
 
 
 def modules_of(cls: type) -> tuple[str, ...]:

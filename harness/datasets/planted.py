@@ -55,7 +55,7 @@ class Planted(DatasetSource):
         return self._embedder
 
     def parts(self) -> dict[str, Component]:
-        """Every component that this one uses, by the option that names it."""
+        """The data set to plant in, the model to cluster with, and the data sets that other domains come from."""
         found: dict[str, Component] = {"source": self.wrapped()}
         if self.encoder is not None:
             found["encoder"] = self.embedder()
@@ -70,12 +70,10 @@ class Planted(DatasetSource):
             part.preflight()
 
     def identity(self) -> dict[str, Any]:
-        """The spots, and the identity and code of every component used, in place of the options that name it."""
-        from harness.components.code import code_digest
-
+        """The spots, and the identity of every component used, in place of the options that name it."""
         return {
             "spots": [spot.model_dump(mode="json", exclude={"source"}) for spot in self.spots],
-            "parts": {name: [part.identity(), code_digest(type(part))] for name, part in self.parts().items()},
+            "parts": {name: part.identity() for name, part in self.parts().items()},
         }
 
     def load(self, *, seed: int) -> Dataset:

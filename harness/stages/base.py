@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from harness.components.code import code_digest
+from harness.components.code import code_of
 from harness.registry import Entry, blaming
 from harness.store.store import Artifact
 
@@ -38,7 +38,7 @@ class Configured(Generic[C]):
         with blaming(self.entry):
             options = self.component.identity()
             json.dumps(options, allow_nan=False)
-            code = code_digest(type(self.component))
+            code = code_of(self.component)
         return {"component": self.entry.key, "version": self.entry.version, "code": code, "options": options}
 
 

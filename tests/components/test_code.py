@@ -10,9 +10,9 @@ import harness_valuators
 import pytest
 
 import harness
-from harness.components.code import PLUMBING, SourceTree, code_digest, modules_of
+from harness.components.code import PLUMBING, SourceTree, code_digest, code_of, modules_of
 from harness.errors import InputError
-from harness.registry import Registry
+from harness.registry import Registry, component
 
 GOLDEN = Path(__file__).parents[1] / "data" / "code" / "components.txt"
 
@@ -277,6 +277,16 @@ def test_what_a_plugin_inherits_from_another_one_counts(tmp_path, monkeypatch):
         "harness_valuators.transport",
         "harness.components.valuator",
     }
+
+
+def test_the_code_of_components_that_a_component_uses_counts():
+    """A bandit that searches otherwise changes what the metric says of it."""
+    with_bandit, with_random = (component("metric", "discovery", selectors={name: {}}) for name in ("bandit", "random"))
+    assert len({code_of(with_bandit), code_of(with_random), code_digest(type(with_bandit))}) == 3
+    assert code_of(component("metric", "accuracy")) == code_digest(type(component("metric", "accuracy")))
+    attack = component("attack", "textfooler")
+    assert attack.identity()["encoder"] == attack.parts()["encoder"].identity()
+    assert component("attack", "textfooler", encoder="none").parts() == {}
 
 
 def test_a_class_without_a_source_cannot_be_identified():

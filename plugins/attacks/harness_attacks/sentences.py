@@ -13,6 +13,7 @@ from harness.errors import InputError
 from harness.progress import reporting
 
 if TYPE_CHECKING:
+    from harness.components import Component
     from harness.types import FloatArray
 
 Encoder = Callable[[Sequence[str]], "FloatArray"]
@@ -51,6 +52,11 @@ def check(name: str, folders: tuple[Path, ...] = ()) -> None:
             )
     elif name != "none":
         _encoder(name, folders).preflight()
+
+
+def model(name: str, folders: tuple[Path, ...] = ()) -> Component | None:
+    """The model behind an encoder, if it is one of those that the core runs."""
+    return None if name in ("none", "use") else _encoder(name, folders)
 
 
 def _encoder(name: str, folders: tuple[Path, ...]) -> Any:

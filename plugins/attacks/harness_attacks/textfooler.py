@@ -9,6 +9,7 @@ from pydantic import Field
 from harness_attacks.base import QueryAttack
 
 if TYPE_CHECKING:
+    from harness.components import Component
     from harness_attacks.trial import Steps, Trial
 
 
@@ -68,6 +69,13 @@ class TextFooler(QueryAttack):
     columns: Literal["both", "first", "second"] = "both"
     """Which text of a pair may be modified."""
 
+    def parts(self) -> dict[str, Component]:
+        """The model behind the sentence encoder."""
+        from harness_attacks import sentences
+
+        model = sentences.model(self.encoder, self.scope().folders)
+        return {} if model is None else {"encoder": model}
+
     def preflight(self) -> None:
         """Check that vectors, tagger, encoder and WordNet are there; nothing is downloaded.
 
@@ -79,10 +87,11 @@ class TextFooler(QueryAttack):
         check(self)
 
     def identity(self) -> dict[str, Any]:
-        """The options, with a file of vectors named by its contents."""
+        """The options, with vectors and encoder named by what they are and not by where they lie."""
         from harness_attacks.synonyms import digest
 
-        return {**super().identity(), "vectors": digest(self) or self.vectors}
+        named = {name: part.identity() for name, part in self.parts().items()}
+        return {**super().identity(), "vectors": digest(self) or self.vectors, **named}
 
     def search(self, trial: Trial) -> Steps:
         """See the class."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from harness.components import Component
     from harness.types import FloatArray, Texts
 
 
@@ -132,6 +133,13 @@ class AttackValidity(Metric):
     antonyms: Literal["wordnet", "polarity"] = "polarity"
     """How opposites are found: by WordNet (extra ``textfooler``) and lists of praise and blame, or by the lists alone."""
 
+    def parts(self) -> dict[str, Component]:
+        """The model behind the sentence encoder."""
+        from harness_attacks import sentences
+
+        model = sentences.model(self.encoder, self.scope().folders)
+        return {} if model is None else {"encoder": model}
+
     def preflight(self) -> None:
         """Check that encoder and WordNet are there, as far as the options need them.
 
@@ -143,6 +151,10 @@ class AttackValidity(Metric):
         sentences.check(self.encoder, self.scope().folders)
         if self.antonyms == "wordnet":
             wordnet.find()
+
+    def identity(self) -> dict[str, Any]:
+        """The options, with the encoder named by what it is and not by where it lies."""
+        return {**super().identity(), **{name: part.identity() for name, part in self.parts().items()}}
 
     def score(self, outcome: Outcome) -> Scores:
         """``validity/perturbed`` and its three parts, over a sample of the successful attacks."""

@@ -15,6 +15,8 @@ from harness.unknowns import Predictions, clean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.components import Component
+
 
 class Discovery(Metric):
     """How fast selectors discover an arm's unknown unknowns in the fixed test set, and how much of it they explain.
@@ -65,6 +67,14 @@ class Discovery(Metric):
         scope = Scope.of(info)
         self._made = {name: scope.create("selector", name, options) for name, options in self.selectors.items()}
         return self
+
+    def parts(self) -> dict[str, Component]:
+        """The selectors."""
+        return dict(self._made)
+
+    def identity(self) -> dict[str, Any]:
+        """The options, with the identity of every selector in place of its options."""
+        return {**super().identity(), "selectors": {name: made.identity() for name, made in self._made.items()}}
 
     def score(self, outcome: Outcome) -> Scores:
         """Let every selector search the test set."""
