@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError
+from harness.probabilities import require_proper
 
 if TYPE_CHECKING:
+    from harness.components.example import Example
     from harness.components.metric import Outcome
     from harness.types import BoolArray, FloatArray, IntArray
 
@@ -64,7 +66,7 @@ class Predictions:
 
     Attributes:
         labels: ``(n,)`` true class indices.
-        probs: ``(n, K)`` class probabilities, finite.
+        probs: ``(n, K)`` class probabilities; every row sums to 1.
         counts: ``(n,)`` bool, the examples that belong to the population.
     """
 
@@ -148,13 +150,13 @@ def populations(outcome: Outcome) -> dict[str, Predictions]:
     """The populations of an outcome, as of :func:`separate`.
 
     Raises:
-        harness.errors.HarnessError: Probabilities that are not finite, or of another shape than the test set.
+        harness.errors.HarnessError: Rows that are no probabilities, or another shape than the test set.
     """
     labels, classes = outcome.labels, outcome.task.num_labels
-    probs = checked(outcome.probs, len(labels), classes, "clean test examples")
+    probs = checked(outcome.probs, outcome.test, classes, "clean test examples")
     if outcome.attacked is None:
         return separate(labels, probs)
-    attacked = checked(outcome.attacked.probs, len(labels), classes, "attacked test examples")
+    attacked = checked(outcome.attacked.probs, outcome.test, classes, "attacked test examples")
     return separate(labels, probs, attacked, outcome.attacked.succeeded)
 
 
@@ -164,8 +166,8 @@ def clean(outcome: Outcome) -> Predictions:
     Raises:
         harness.errors.HarnessError: See :func:`populations`.
     """
-    labels = outcome.labels
-    return Predictions.all(labels, checked(outcome.probs, len(labels), outcome.task.num_labels, "clean test examples"))
+    probs = checked(outcome.probs, outcome.test, outcome.task.num_labels, "clean test examples")
+    return Predictions.all(outcome.labels, probs)
 
 
 def perturbed(outcome: Outcome) -> Predictions | None:
@@ -183,23 +185,17 @@ def whole(outcome: Outcome) -> dict[str, Predictions]:
     return {name: predictions for name, predictions in populations(outcome).items() if name != PERTURBED}
 
 
-def checked(probs: FloatArray, rows: int, classes: int, what: str) -> FloatArray:
-    """``probs``, if it is ``(rows, classes)``, not empty, and made of numbers between 0 and 1.
+def checked(probs: FloatArray, examples: Sequence[Example], classes: int, what: str) -> FloatArray:
+    """``probs``, if there is a row for each example, at least one, and every row is a probability distribution.
 
     Raises:
         harness.errors.DataError: The shape does not fit.
-        harness.errors.HarnessError: Values that are no probabilities, as a diverged classifier gives them.
+        harness.errors.HarnessError: A row that is none; the message names its example.
     """
+    rows = len(examples)
     if not rows:
         raise DataError(f"There are no {what}, so nothing can be scored.")
     if probs.shape != (rows, classes):
         raise DataError(f"Probabilities of the {what} have the shape {probs.shape}; expected ({rows}, {classes}).")
-    # A little more than 1 is rounding; NaN fails both comparisons.
-    bad = ~((probs >= 0) & (probs <= 1 + 1e-5)).all(axis=1)
-    if bad.any():
-        raise HarnessError(
-            f"The classifier gave no probabilities for {int(bad.sum())} of {rows} {what} (first: row {int(bad.argmax())},"
-            f" {probs[bad.argmax()].tolist()}).",
-            hint="Fine-tuning probably diverged: try a lower learning rate.",
-        )
+    require_proper(probs, what, examples)
     return probs

@@ -6,9 +6,12 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from typer.testing import CliRunner
 
 from harness.commands.compare import compare as compare_command
@@ -100,6 +103,7 @@ def tampered(frame: pd.DataFrame, column: str, row: int, value) -> pd.DataFrame:
         ("predictions", "cluster", lambda v: "another", "does not follow from the texts"),
         ("per_example", PRIMARY, lambda v: not v, f"{PRIMARY} is not what the predictions say"),
         ("replicates", "ece/clean", lambda v: v / 2, "ece/clean is not what the resamples"),
+        ("predictions", "prob_0", lambda v: v + 1e-4, r"row 0 \(test/0\): .*sums to "),
         ("validation", "prob_1", lambda v: -1.0, "no probabilities that sum to 1"),
     ],
 )
@@ -227,6 +231,44 @@ def test_comparison_down_to_the_examples(folder: Path) -> None:
         pytest.approx(by_name[PRIMARY].difference.p),
     )
     assert set(found.to_pandas()["score"]) == set(by_name)
+
+
+def test_a_comparison_is_what_its_contributions_say(tmp_path: Path) -> None:
+    n = 240
+    a, b = (
+        pretend_record(tmp_path, PretendArm(name, skill=skill), size=n) for name, skill in (("only", 1.0), ("new", 1.4))
+    )
+    (found,) = compare([a], [b])
+    decomposing = [one for one in found.scores if a.header.scores[one.name].decomposes]
+    assert len(decomposing) >= 16
+    draws = np.random.default_rng(11).multinomial(n, np.full(n, 1 / n), size=3000)  # other draws than the board's
+    for one in decomposing:
+        left, right = (record.frame("per_example")[one.name].to_numpy(dtype=float) for record in (a, b))
+        scale = n if a.header.scores[one.name].total else 1
+        means = []
+        for part in (left, right):
+            counts = ~np.isnan(part)
+            means.append((draws @ np.where(counts, part, 0)) / (draws @ counts))
+        difference = scale * (np.nanmean(right) - np.nanmean(left))
+        error = scale * (means[1] - means[0]).std(ddof=1)
+        assert one.difference.value == pytest.approx(difference, abs=1e-6 * scale)
+        reach = stats.t.ppf(0.975, n - 1) * error
+        if error == 0:
+            continue
+        assert (one.difference.low, one.difference.high) == pytest.approx(
+            (difference - reach, difference + reach), abs=0.1 * reach
+        )
+        if one.name == PRIMARY:
+            only = [int(((left == 1) & (right == 0)).sum()), int(((left == 0) & (right == 1)).sum())]
+            assert one.difference.p == pytest.approx(stats.binomtest(only[0], sum(only)).pvalue)
+            assert one.difference.p_holm == one.difference.p
+        else:
+            statistic = abs(difference) / error
+            low, high = (2 * stats.t.sf(statistic * factor, n - 1) for factor in (1.1, 0.9))
+            assert low <= one.difference.p <= high
+    family = [one for one in found.scores if one.name != PRIMARY and one.info.better and one.difference.p is not None]
+    adjusted = multipletests([one.difference.p for one in family], method="holm")[1]
+    assert [one.difference.p_holm for one in family] == pytest.approx(list(adjusted))
 
 
 def test_what_cannot_be_compared(folder: Path, tmp_path: Path) -> None:

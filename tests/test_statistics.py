@@ -80,6 +80,21 @@ def test_bootstrap_error_is_scipys() -> None:
     assert ours == pytest.approx(theirs, rel=0.05)
 
 
+def test_cluster_bootstrap_error_is_that_of_the_ratio_of_cluster_sums() -> None:
+    rng = np.random.default_rng(5)
+    codes = np.repeat(np.arange(300), rng.integers(1, 6, 300))
+    values = rng.random(300)[codes] + rng.normal(0, 0.2, len(codes))
+    found, _ = figure([sample(values, codes)], replicate([sample(values, codes)], 300, count=4000))
+    # linearised: the mean of all examples is a ratio of sums over clusters
+    sums, sizes = np.bincount(codes, values), np.bincount(codes)
+    residuals = sums - values.mean() * sizes
+    assert found.error == pytest.approx(residuals.std() / sizes.mean() / math.sqrt(300), rel=0.05)
+    drawn = stats.bootstrap(
+        (sums, sizes), lambda a, b: a.sum() / b.sum(), paired=True, vectorized=False, n_resamples=3000, rng=2
+    )
+    assert found.error == pytest.approx(drawn.standard_error, rel=0.05)
+
+
 def test_repeated_texts_widen_the_interval() -> None:
     values = np.random.default_rng(0).integers(0, 2, 100).astype(float)
     alone = sample(values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, InputError
 from harness.paths import DATA_VARIABLE
+from harness.probabilities import improper
 from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record
 from harness.report.cells import Group, groups
 from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of
@@ -159,16 +160,14 @@ def _clusters(record: RecordFolder, predictions: pd.DataFrame) -> list[str]:
 
 
 def _probabilities(frame: pd.DataFrame, prefix: str, classes: int) -> list[str]:
-    import numpy as np
-
     names = [f"{prefix}_{k}" for k in range(classes)]
     if lacking := [name for name in names if name not in frame]:
         return [f"column {lacking[0]!r} is missing"]
-    probs = frame[names].to_numpy(dtype=float)
-    wrong = ~((probs >= 0).all(axis=1) & (probs <= 1).all(axis=1) & (np.abs(probs.sum(axis=1) - 1) < 1e-3))
-    if wrong.any():
-        return [f"row {int(wrong.argmax())}: {names[0]}..{names[-1]} are no probabilities that sum to 1"]
-    return []
+    found = improper(frame[names].to_numpy(dtype=float))
+    if found is None:
+        return []
+    name = frame["id"].iloc[found.row]
+    return [f"row {found.row} ({name}): {names[0]}..{names[-1]} are no probabilities that sum to 1: {found.reason}"]
 
 
 def _statuses(frame: pd.DataFrame, classes: int) -> list[str]:

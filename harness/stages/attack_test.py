@@ -11,11 +11,11 @@ from harness.components.attack import Attack
 from harness.components.metric import AttackedTest
 from harness.components.model import Model
 from harness.errors import HarnessError
+from harness.probabilities import require_proper
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.fine_tune import FineTune
 from harness.stages.load import Load
-from harness.stages.predict import finite
 from harness.store.payload import (
     as_float32,
     join_texts,
@@ -68,7 +68,7 @@ class AttackTest(Stage):
                 f"The attack {self.attack.entry.key} returned {len(status)} results for {len(test)} test examples."
             )
         stacked = np.stack(probs)
-        finite(stacked)
+        require_proper(stacked, "attacked test examples", test)
         first, second = split_texts(perturbed)
         write_table(
             out / "attacked.parquet",

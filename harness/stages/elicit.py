@@ -13,6 +13,7 @@ from harness.components.generator import UnknownUnknown
 from harness.components.model import Classifier, Model
 from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
 from harness.errors import HarnessError
+from harness.probabilities import require_proper
 from harness.progress import Bar, progress
 from harness.stages.base import Configured, Context, Stage, given
 from harness.stages.embed import Embed, embeddings_of
@@ -164,9 +165,9 @@ class _Hunt:
         probs = as_float32(result.perturbed_probs)
         if not Predictions.all(np.asarray([self.train[index].label]), probs[None]).uu(self.threshold)[0]:
             return None
-        return UnknownUnknown(
-            self.train[index], result.perturbed, as_float32(result.original_probs), probs, index, result.queries
-        )
+        before = as_float32(result.original_probs)
+        require_proper(np.stack([before, probs]), "texts of an attack", [self.train[index]] * 2)
+        return UnknownUnknown(self.train[index], result.perturbed, before, probs, index, result.queries)
 
 
 def _close(results: Iterator[AttackResult]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components.model import Model
-from harness.errors import HarnessError
+from harness.probabilities import require_proper
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.fine_tune import FineTune
@@ -42,20 +42,8 @@ class Predict(Stage):
             examples = read_examples(inputs["texts"].path(f"{self.split}.parquet"))
         classifier = self.model.component.load(inputs["classifier"].path("classifier"))
         probs = as_float32(classifier.predict_proba([example.texts for example in examples]))
-        finite(probs)
+        require_proper(probs, f"{self.split} examples", examples)
         write_arrays(out / "probs.safetensors", {"probs": probs})
-
-
-def finite(probs: FloatArray) -> None:
-    """Refuse predictions that are not numbers."""
-    import numpy as np
-
-    bad = int((~np.isfinite(probs).all(axis=1)).sum())
-    if bad:
-        raise HarnessError(
-            f"The classifier predicts NaN for {bad} of {len(probs)} examples: its training has diverged.",
-            hint="Lower the model's learning_rate, or raise its warmup.",
-        )
 
 
 def probs_of(artifact: Artifact) -> FloatArray:

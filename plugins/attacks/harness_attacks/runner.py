@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from harness.components import AttackResult, AttackStatus, Classifier, Example
 from harness.errors import DataError, HarnessError
+from harness.probabilities import proper
 from harness.progress import progress
 from harness_attacks.sight import Sight
 from harness_attacks.trial import Steps, Trial
@@ -211,19 +212,19 @@ class _Loop:
                 slot.missing[key] = whole
 
     def _distribute(self, batch: list[tuple[_Slot, bytes]], probs: FloatArray) -> None:
-        import numpy as np
-
         shape = (len(batch), self.victim.num_labels)
         if probs.shape != shape:
             raise HarnessError(f"The classifier returned an array of shape {probs.shape}; expected {shape}.")
-        for (slot, key), row in zip(batch, probs, strict=True):
+        for (slot, key), row, fine in zip(batch, probs, proper(probs), strict=True):
             if slot.done:
                 continue
-            if not np.isfinite(row).all():
+            if not fine:
                 slot.finish(
                     HarnessError(
-                        f"{slot.where}: the classifier returned {row.tolist()} for a variant of it; expected probabilities.",
-                        hint="Its weights may have diverged in training, or overflow in its precision; try float32.",
+                        f"{slot.where}: the classifier returned {row.tolist()} for a variant of it; expected probabilities "
+                        "that sum to 1.",
+                        hint="Of numbers that are not finite: its weights may have diverged in training, or overflow in its "
+                        "precision; try float32.",
                     )
                 )
                 continue

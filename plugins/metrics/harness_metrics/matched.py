@@ -83,7 +83,7 @@ def _fit(outcome: Outcome) -> float:
 
     labels = np.asarray([example.label for example in outcome.validation], dtype=np.int64)
     classes = outcome.task.num_labels
-    return temperature(checked(outcome.validation_probs, len(labels), classes, "validation examples"), labels)
+    return temperature(checked(outcome.validation_probs, outcome.validation, classes, "validation examples"), labels)
 
 
 def _confidence(predictions: Predictions, temperature: float) -> FloatArray:

@@ -260,6 +260,9 @@ def test_every_metric_takes_extreme_predictions(outcome, case: str, alike: bool)
 def test_nan_wrong_shape_and_nothing_are_refused(outcome, metric: str) -> None:
     with pytest.raises(HarnessError, match=r"1 of 2 (clean test|validation) examples \(first: row 1"):
         scores(metric, outcome([[0.5, 0.5], [np.nan, np.nan]], [0, 1]))
+    for row in ([0.9, 0.9], [0, 0], [1.2, -0.2]):
+        with pytest.raises(HarnessError, match=r"examples \(first: row 1 \(test/1\), \["):
+            scores(metric, outcome([[0.5, 0.5], row], [0, 1]))
     broken = outcome([[0.5, 0.5], [0.1, 0.9]], [0, 1])
     with pytest.raises(DataError, match=r"shape \(1, 2\)"):
         scores(metric, outcome([[0.5, 0.5]], [0], test=list(broken.test)))

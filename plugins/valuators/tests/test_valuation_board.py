@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
 from harness.components import Example, Outcome, SyntheticExample, Task
@@ -72,6 +73,33 @@ def test_the_truth_beats_chance_and_its_opposite_loses(blobs):
     assert list(best.curves.columns) == ["removed", "remove_high", "remove_low"]
     assert best.curves["remove_high"][0] == best.curves["remove_low"][0]
     assert best.distinct == 2
+
+
+def test_removal_curves_by_their_definition(blobs):
+    values = np.random.default_rng(3).permutation(200) / 200 + 0.5 * ~blobs.noisy
+    shares = (0.0, 0.1, 0.35, 0.5)
+    found = board.removal_curves(values, blobs.problem, blobs.test_x, blobs.test_y, fractions=shares)
+    x, y = np.asarray(blobs.problem.x_train, dtype=float), np.asarray(blobs.problem.y_train)
+    ascending = sorted(range(200), key=lambda i: values[i])
+    areas = []
+    for share, row in zip(shares, found.to_dict("records"), strict=True):
+        drop = round(200 * share)
+        accuracy = {}
+        for name, kept in (("remove_low", ascending[drop:]), ("remove_high", ascending[: 200 - drop])):
+            centre = x[kept].mean(axis=0)
+            length = np.sqrt(((x[kept] - centre) ** 2).sum(axis=1).mean())
+            model = LogisticRegression(solver="newton-cg", max_iter=2000, tol=1e-8).fit(
+                (x[kept] - centre) / length, y[kept]
+            )
+            accuracy[name] = model.score((blobs.test_x - centre) / length, blobs.test_y)
+        assert row["removed"] == share
+        assert (row["remove_low"], row["remove_high"]) == pytest.approx(
+            (accuracy["remove_low"], accuracy["remove_high"]), abs=1.01 / len(blobs.test_y)
+        )
+        areas.append(row["remove_low"] - row["remove_high"])
+    widths = np.diff(shares)
+    expected = sum(w * (a + b) / 2 for w, a, b in zip(widths, areas, areas[1:], strict=False)) / 0.5
+    assert board.area_between(found) == pytest.approx(expected)
 
 
 def test_values_that_do_not_fit_are_refused(blobs):
