@@ -95,7 +95,10 @@ def tree_of(cls: type) -> SourceTree:
     tops |= {
         _top(base.__module__) for base in cls.__mro__ if any(_top(c.__module__) == "harness" for c in base.__mro__)
     }
-    tree = _tree(tuple((top, _folders(top)) for top in sorted(tops)))
+    roots = {top: _folders(top) for top in tops}
+    if not roots[_top(cls.__module__)]:  # a module that was imported by its path
+        roots[cls.__module__] = _folders(cls.__module__)
+    tree = _tree(tuple(sorted(roots.items())))
     if tree.path(cls.__module__) is None:
         raise InputError(
             f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified."
@@ -123,7 +126,7 @@ class SourceTree:
     """Packages whose sources can be read.
 
     Args:
-        roots: For each top-level package its folders, or the file of a module without a package.
+        roots: For each top-level package its folders; for a module without a package its file.
     """
 
     def __init__(self, roots: Mapping[str, Sequence[Path]]) -> None:
@@ -139,10 +142,11 @@ class SourceTree:
         return self._paths[module]
 
     def _look(self, module: str) -> Path | None:
+        for file in self._roots.get(module, ()):
+            if file.suffix == ".py" and file.is_file():
+                return file
         top, *rest = module.split(".")
         for root in self._roots.get(top, ()):
-            if root.suffix == ".py":
-                return root if not rest and root.is_file() else None
             for file in (root.joinpath(*rest, "__init__.py"), root.joinpath(*rest).with_suffix(".py")):
                 if file.is_file():
                     return file

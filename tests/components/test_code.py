@@ -1,7 +1,7 @@
 """Which code a class rests on, and what changes the digest of it."""
 
 import ast
-import importlib
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -277,6 +277,22 @@ def test_what_a_plugin_inherits_from_another_one_counts(tmp_path, monkeypatch):
         "harness_valuators.transport",
         "harness.components.valuator",
     }
+
+
+def test_a_class_of_a_module_that_was_imported_by_its_path_can_be_identified(tmp_path, monkeypatch):
+    """As pytest imports tests: the packages in the module's name are not there."""
+    file = tmp_path / "mine.py"
+    file.write_text("from harness.models.tokens import longest\nclass Mine: ...\n")
+    spec = importlib.util.spec_from_file_location("nowhere.to.mine", file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    assert modules_of(module.Mine) == (
+        "harness.components.example",
+        "harness.components.model",
+        "harness.models.tokens",
+        "nowhere.to.mine",
+    )
 
 
 def test_the_code_of_components_that_a_component_uses_counts():
