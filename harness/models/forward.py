@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from harness.components.model import Encoding
+from harness.models.feed import Feed, outputs_of
 from harness.models.packed import GRID_SIZES, PackedClassifier, parts_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Forward = Callable[[Sequence[Encoding]], torch.Tensor]
 """Logits ``(n, K)`` of a batch."""
 
 
-def forward_of(model: PreTrainedModel, pad_id: int, runtime: Runtime) -> Forward:
+def forward_of(model: PreTrainedModel, feed: Feed, runtime: Runtime) -> Forward:
     """The fastest way this model can be run to the rounding of ``runtime``'s precision.
 
     Raises:
@@ -41,17 +41,12 @@ def forward_of(model: PreTrainedModel, pad_id: int, runtime: Runtime) -> Forward
             return _in_onnx(model, packed, lambda batch: packed.inputs(batch)._asdict(), GRID_SIZES)
         return lambda batch: packed(*packed.inputs(batch))
 
-    takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
-
     def inputs(batch: Sequence[Encoding]) -> dict[str, torch.Tensor]:
-        given = runtime.inputs(batch, pad_id)
-        if takes_segments:  # a graph has no default for them
-            given.setdefault("token_type_ids", torch.zeros_like(given["input_ids"]))
-        return given
+        return feed.batch(batch, runtime.device)
 
     if exported:
         return _in_onnx(model, _ByPosition(model), inputs, PADDED_SIZES)
-    return lambda batch: _logits(model, runtime.inputs(batch, pad_id))
+    return lambda batch: _logits(model, inputs(batch))
 
 
 class _ByPosition(torch.nn.Module):
@@ -66,7 +61,7 @@ class _ByPosition(torch.nn.Module):
 
 
 def _logits(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    logits: torch.Tensor = model(**inputs).logits
+    logits: torch.Tensor = outputs_of(model, inputs).logits
     return logits
 
 
@@ -78,5 +73,8 @@ def _in_onnx(
 ) -> Forward:
     from harness.models.onnx import Session
 
-    session = Session(module, inputs(_SAMPLE), sizes, name=type(model).__name__)
+    # Classifiers such as T5's read what stands at the end of a text, so the sample has one.
+    end = getattr(model.config, "eos_token_id", None)
+    sample = [e._replace(input_ids=(*e.input_ids[:-1], end)) for e in _SAMPLE] if isinstance(end, int) else _SAMPLE
+    session = Session(module, inputs(sample), sizes, name=type(model).__name__)
     return lambda batch: session(inputs(batch))

@@ -85,8 +85,9 @@ def _export(
                 opset_version=_OPSET,
                 dynamo=False,  # the newer exporter needs a package more, and gains nothing for these graphs
             )
-    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        first = (str(error).splitlines() or ["no message"])[0]
+    except Exception as error:  # tracing runs the model's own code, and exporting has errors of all kinds
+        cause = error.__cause__ if isinstance(error, HarnessError) and error.__cause__ else error
+        first = (str(cause).splitlines() or ["no message"])[0]
         raise HarnessError(
             f"The model {name} cannot be exported to ONNX: {first}", hint="Set `backend: torch`."
         ) from error

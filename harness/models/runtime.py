@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from harness.components.model import Encoding
 from harness.errors import HarnessError, InputError
-from harness.models.tokens import padded
 
 TOKENS_PER_BATCH = {"cpu": 512, "mps": 8192, "cuda": 65536}
 """Padded tokens per forward pass by kind of device. On a CPU large batches are slower: they leave the caches."""
@@ -81,14 +79,6 @@ class Runtime:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
-
-    def inputs(self, encodings: Sequence[Encoding], pad_id: int) -> dict[str, torch.Tensor]:
-        """One padded batch on the device, by the names that ``transformers`` models take."""
-        ids, mask, segments = padded(encodings, pad_id)
-        batch = {"input_ids": ids, "attention_mask": mask}
-        if segments is not None:
-            batch["token_type_ids"] = segments
-        return {name: torch.from_numpy(array).to(self.device, non_blocking=True) for name, array in batch.items()}
 
 
 @contextmanager

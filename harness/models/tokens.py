@@ -27,16 +27,28 @@ def longest(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, wanted
     known = tokenizer.model_max_length
     bounds = [known if known < UNBOUNDED else DEFAULT_MAX_LENGTH]
     positions = getattr(config, "max_position_embeddings", None)
-    if positions:
-        # RoBERTa and its kin count positions from padding_idx + 1.
-        offset = int(config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
+    if positions and positions > 0:  # XLNet, whose positions are relative, says -1
+        # RoBERTa and its kin count positions from padding_idx + 1, which in MPNet is a constant.
+        padding = 1 if config.model_type == "mpnet" else int(config.pad_token_id or 0)
+        offset = padding + 1 if config.model_type in _OFFSET_POSITIONS else 0
         bounds.append(positions - offset)
     if wanted is not None:
         bounds.append(wanted)
     return int(min(bounds))
 
 
-_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet"})
+_OFFSET_POSITIONS = frozenset(
+    (
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "mpnet",
+    )
+)
 
 
 class Encoder:
@@ -48,10 +60,11 @@ class Encoder:
     Args:
         tokenizer: A ``transformers`` tokenizer, fast or slow.
         max_length: Tokens per input at most, special tokens included; pairs lose tokens of the longer text first.
+        segments: Whether segment ids are wanted (:attr:`harness.models.feed.Feed.segments`).
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-        self._segments = "token_type_ids" in tokenizer.model_input_names
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int, *, segments: bool) -> None:
+        self._segments = segments
         self._tokenizer = tokenizer
         self._max_length = max_length
         self._fast = None
@@ -61,6 +74,10 @@ class Encoder:
             self._fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
             self._fast.no_padding()
             self._fast.enable_truncation(max_length, strategy="longest_first", direction=tokenizer.truncation_side)
+            self._told_apart = any(self._fast.encode("a").type_ids)  # XLNet's tokens differ in kind in single texts too
+        # Of an empty text a tokenizer without special tokens leaves nothing, and a model needs something to read.
+        blank = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, 0)
+        self._blank = Encoding((next(token for token in blank if token is not None),))
 
     def __call__(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Token ids of texts and pairs. Segment ids are given only where they are not all zero."""
@@ -72,16 +89,20 @@ class Encoder:
         except (TypeError, UnicodeEncodeError):
             encoded = self._fast.encode_batch_fast([_well_formed(text) for text in texts])
         if not self._segments:
-            return [Encoding(tuple(e.ids)) for e in encoded]
+            return [Encoding(tuple(e.ids)) if e.ids else self._blank for e in encoded]
         return [
-            Encoding(tuple(e.ids), tuple(e.type_ids) if isinstance(text, tuple) else None)
+            Encoding(tuple(e.ids), tuple(e.type_ids) if self._told_apart or isinstance(text, tuple) else None)
+            if e.ids
+            else self._blank
             for e, text in zip(encoded, texts, strict=True)
         ]
 
     def _slow(self, text: Texts) -> Encoding:
         first, second = text if isinstance(text, tuple) else (text, None)
         out = self._tokenizer(first, second, truncation=True, max_length=self._max_length)
-        segments = out.get("token_type_ids")
+        segments = out.get("token_type_ids") if self._segments else None
+        if not out["input_ids"]:
+            return self._blank
         return Encoding(tuple(out["input_ids"]), tuple(segments) if segments and any(segments) else None)
 
 
@@ -113,16 +134,27 @@ def token_batches(encodings: Sequence[Encoding], max_tokens: int) -> Iterator[Id
         start += rows
 
 
-def padded(encodings: Sequence[Encoding], pad_id: int) -> tuple[IdArray, IdArray, IdArray | None]:
-    """Rectangular arrays of one batch: ids, attention mask and (if any input has them) segment ids, all ``(n, length)``."""
+def padded(
+    encodings: Sequence[Encoding], pad_id: int, *, left: bool = False, segments: bool = True
+) -> tuple[IdArray, IdArray, IdArray | None]:
+    """Rectangular arrays of one batch: ids, attention mask and (if wanted) segment ids, all ``(n, length)``.
+
+    Args:
+        encodings: At least one.
+        pad_id: Token that fills up the shorter ones; its segment id is 0.
+        left: Fill up on the left instead of the right.
+        segments: Make an array of segment ids; of an input without them they are 0.
+    """
     lengths = np.fromiter((len(e.input_ids) for e in encodings), dtype=np.int64, count=len(encodings))
-    inside = np.arange(int(lengths.max())) < lengths[:, None]
-    total = int(lengths.sum())
+    longest_row, total = int(lengths.max()), int(lengths.sum())
+    places = np.arange(longest_row)
+    inside = places >= longest_row - lengths[:, None] if left else places < lengths[:, None]
     ids = np.full(inside.shape, pad_id, dtype=np.int64)
     ids[inside] = np.fromiter(chain.from_iterable(e.input_ids for e in encodings), dtype=np.int64, count=total)
-    segments = None
+    if not segments:
+        return ids, inside.astype(np.int64), None
+    kinds = np.zeros(inside.shape, dtype=np.int64)
     if any(e.token_type_ids is not None for e in encodings):
-        segments = np.zeros(inside.shape, dtype=np.int64)
         flat = chain.from_iterable(e.token_type_ids or (0,) * len(e.input_ids) for e in encodings)
-        segments[inside] = np.fromiter(flat, dtype=np.int64, count=total)
-    return ids, inside.astype(np.int64), segments
+        kinds[inside] = np.fromiter(flat, dtype=np.int64, count=total)
+    return ids, inside.astype(np.int64), kinds

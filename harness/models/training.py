@@ -14,6 +14,7 @@ import torch
 from harness.components.example import Example
 from harness.components.model import Encoding
 from harness.errors import DataError, HarnessError
+from harness.models.feed import Feed, outputs_of
 from harness.models.runtime import Runtime, within_memory
 from harness.progress import progress
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.types import FloatArray, IntArray
-
-_UNDECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
-"""Parameters that weight decay leaves alone, as BERT was trained."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ class TrainingSet:
         encodings: ``n`` tokenised inputs.
         labels: ``(n,)`` int64 class indices.
         weights: ``(n,)`` float32 loss weights; ``None`` for the unweighted loss.
-        pad_id: Token that fills up batches.
+        feed: How they become batches.
     """
 
     encodings: Sequence[Encoding]
     labels: IntArray
     weights: FloatArray | None
-    pad_id: int
+    feed: Feed
 
     def __len__(self) -> int:
         return len(self.encodings)
@@ -172,7 +170,8 @@ def train_classifier(
                 rows = shuffled[start : start + options.batch_size]
                 index = torch.from_numpy(rows).to(runtime.device)
                 with runtime.arithmetic():
-                    logits = model(**runtime.inputs([train.encodings[row] for row in rows], train.pad_id)).logits
+                    batch = train.feed.batch([train.encodings[row] for row in rows], runtime.device)
+                    logits = outputs_of(model, batch).logits
                 losses = torch.nn.functional.cross_entropy(logits.float(), targets[index], reduction="none")
                 loss = (losses if factors is None else losses * factors[index]).mean()
                 value = float(loss.detach())
@@ -202,8 +201,10 @@ def _optimizer(
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     decayed: list[torch.nn.Parameter] = []
     undecayed: list[torch.nn.Parameter] = []
+    # Biases and the scales of norms are exempt, as BERT was trained; every family has another name and class for norms.
+    norms = {f"{name}.weight" for name, module in model.named_modules() if "norm" in type(module).__name__.casefold()}
     for name, parameter in model.named_parameters():
-        (undecayed if name.endswith(_UNDECAYED) else decayed).append(parameter)
+        (undecayed if name.endswith("bias") or name in norms else decayed).append(parameter)
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": options.weight_decay}, {"params": undecayed, "weight_decay": 0.0}],
         lr=options.learning_rate,

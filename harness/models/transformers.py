@@ -62,6 +62,9 @@ class TransformersModel(Model):
     """Where to compute: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes a GPU if there is one."""
     max_tokens_per_batch: int | None = Field(default=None, ge=1)
     """Padded tokens in one forward pass of inference at most; by default what suits the device."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the checkpoint, for families that transformers itself does not know. It can do whatever
+    you can on this machine: only for checkpoints whose code you have read."""
 
     def preflight(self) -> None:
         """Check that the checkpoint is here or can be fetched, and that the backend is installed."""
@@ -77,6 +80,8 @@ class TransformersModel(Model):
         """The options, with the checkpoint named by its contents: a digest of its files, or its commit on the hub."""
         options = super().identity()
         del options["revision"]
+        if not self.trust_remote_code:  # as from before there was a choice, so that results stay what they are
+            del options["trust_remote_code"]
         return options | {"checkpoint": self._weights().identity()}
 
     def fine_tune(
@@ -99,20 +104,25 @@ class TransformersModel(Model):
         folder = self._weights().fetch()
 
         from harness.models.classifier import TransformersClassifier, on_device
+        from harness.models.feed import Feed
         from harness.models.loading import load_for_fine_tuning
         from harness.models.tokens import Encoder, longest
 
         with seeded(derive_seed(seed, "head"), runtime.device):
             model, tokenizer = load_for_fine_tuning(
-                folder, num_labels=num_labels, num_hidden_layers=self.num_hidden_layers
+                folder,
+                num_labels=num_labels,
+                num_hidden_layers=self.num_hidden_layers,
+                trust_remote_code=self.trust_remote_code,
             )
         on_device(model, runtime.device)
-        encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
+        feed = Feed.of(model, tokenizer)
+        encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length), segments=feed.segments)
         with seeded(derive_seed(seed, "dropout"), runtime.device):
             encodings = encoder([example.texts for example in train])
             train_classifier(
                 model,
-                TrainingSet(encodings, labels, factors, tokenizer.pad_token_id),
+                TrainingSet(encodings, labels, factors, feed),
                 self._training(),
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),
@@ -124,20 +134,27 @@ class TransformersModel(Model):
         from harness.models.classifier import TransformersClassifier
         from harness.models.loading import load_fine_tuned
 
-        model, tokenizer = load_fine_tuned(folder)
+        model, tokenizer = load_fine_tuned(folder, trust_remote_code=self.trust_remote_code)
         return TransformersClassifier(model, tokenizer, runtime=self._runtime(), max_length=self.max_length)
 
     def embed(self, texts: Sequence[Texts]) -> FloatArray:
         """Embeddings ``(n, d)`` float32 by the pre-trained encoder with all its layers."""
         from harness.models.classifier import embed
+        from harness.models.feed import Feed
         from harness.models.loading import load_encoder
         from harness.models.tokens import Encoder, longest
 
         runtime = self._runtime()
         checkpoint = self._weights()
-        model, tokenizer = load_encoder(checkpoint.fetch(), str(runtime.device), checkpoint.identity())
-        encode = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length))
-        return embed(model, encode(texts), tokenizer.pad_token_id, runtime)
+        model, tokenizer = load_encoder(
+            checkpoint.fetch(),
+            str(runtime.device),
+            checkpoint.identity(),
+            trust_remote_code=self.trust_remote_code,
+        )
+        feed = Feed.of(model, tokenizer)
+        encode = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length), segments=feed.segments)
+        return embed(model, encode(texts), feed, runtime)
 
     def _training(self) -> TrainingOptions:
         from harness.models.training import TrainingOptions
@@ -154,7 +171,8 @@ class TransformersModel(Model):
     def _weights(self) -> Checkpoint:
         from harness.models.checkpoints import resolve
 
-        return resolve(self.checkpoint, revision=self.revision, folders=self.scope().folders)
+        folders = self.scope().folders
+        return resolve(self.checkpoint, revision=self.revision, folders=folders, code=self.trust_remote_code)
 
     def _runtime(self) -> Runtime:
         from harness.models.runtime import Runtime

@@ -108,8 +108,8 @@ def _translator(name: str, device: str) -> Callable[[list[str], int, int, int], 
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name)  # type: ignore[no-untyped-call]
-        model: Any = AutoModelForSeq2SeqLM.from_pretrained(name).to(device).eval()
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, trust_remote_code=False)  # type: ignore[no-untyped-call]
+        model: Any = AutoModelForSeq2SeqLM.from_pretrained(name, trust_remote_code=False).to(device).eval()
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         first = (str(error).strip() or "no message").splitlines()[0]
         raise InputError(
