@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answered to one request.
+    """What a server answered to one request. Nothing else than these types is ever kept.
 
     Attributes:
         text: Content of the message.
@@ -32,6 +32,10 @@ class Answer:
         completion_tokens: Tokens written, as billed.
         model: The model that the server says it used.
         fingerprint: The server's ``system_fingerprint``.
+
+    Raises:
+        TypeError: A field is of another type (a text that is a list of parts, a count that is null).
+        ValueError: A negative count.
     """
 
     text: str
@@ -42,10 +46,22 @@ class Answer:
     model: str = ""
     fingerprint: str = ""
 
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value, kind = getattr(self, part.name), int if part.type == "int" else str
+            if type(value) is not kind:
+                raise TypeError(f"{part.name} is {type(value).__name__}, not {kind.__name__}")
+            if kind is int and value < 0:
+                raise ValueError(f"{part.name} is negative")
+
 
 def request_key(request: Mapping[str, Any]) -> str:
     """Identity of a request: a digest of everything that determines the answer, the key to the server excluded."""
-    payload = json.dumps(request, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return _digest(request)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    payload = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(payload.encode()).hexdigest()
 
 
@@ -61,15 +77,21 @@ class AnswerCache:
         self._memory: dict[str, Answer] = {}
 
     def get(self, key: str) -> Answer | None:
-        """The answer to a request, if it is there whole; a damaged file counts as none."""
+        """The answer to a request, if it is there whole, as it was written; a damaged file counts as none."""
         if key in self._memory:
             return self._memory[key]
         if self._folder is None:
             return None
         try:
             stored = json.loads(self._path(self._folder, key).read_text(encoding="utf-8"))
-            return Answer(**stored["answer"]) if stored["version"] == VERSION else None
-        except (OSError, ValueError, TypeError, KeyError):
+            if stored["version"] != VERSION or _digest(stored["request"]) != key:
+                return None
+            if stored.get("sha256", _digest(stored["answer"])) != _digest(
+                stored["answer"]
+            ):  # older files have no digest
+                return None
+            return Answer(**stored["answer"])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     def put(self, key: str, request: Mapping[str, Any], answer: Answer) -> None:
@@ -83,7 +105,10 @@ class AnswerCache:
             return
         path = self._path(self._folder, key)
         try:
-            write_json(path, {"version": VERSION, "request": dict(request), "answer": asdict(answer)})
+            content = asdict(answer)
+            write_json(
+                path, {"version": VERSION, "request": dict(request), "answer": content, "sha256": _digest(content)}
+            )
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -129,7 +154,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, ensure_ascii=False, indent=1)
+            json.dump(content, file, indent=1)  # in ASCII: an answer may hold half of a surrogate pair
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

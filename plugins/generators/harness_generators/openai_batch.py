@@ -106,10 +106,11 @@ class Desk:
         for path in sorted(self.folder.glob("*.json")):
             try:
                 state = json.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:  # collected by another process
-                continue
-            if state["server"] == self._server and set(state["keys"]) & set(missing):
-                found.append(state)
+                ordered = state["server"] == self._server and isinstance(state["id"], str)
+                if ordered and set(state["keys"]) & set(missing):
+                    found.append(state)
+            except (OSError, ValueError, TypeError, KeyError, RecursionError):
+                continue  # collected by another process, or damaged: then its requests are ordered again
         return found
 
     @property

@@ -267,6 +267,68 @@ def test_a_damaged_cache_file_is_asked_for_again(uus, make_task, tmp_path):
     assert len(server.calls) == 3
 
 
+def swapped(text):
+    """A stored answer with its price tampered with: its types are right, its digest is not."""
+    stored = json.loads(text)
+    stored["answer"]["prompt_tokens"] += 1
+    return json.dumps(stored)
+
+
+def changed(name, value):
+    """A change of one field of a stored answer; without a digest, as older files have none."""
+
+    def change(text):
+        stored = json.loads(text)
+        stored["answer"][name] = value
+        del stored["sha256"]
+        return json.dumps(stored)
+
+    return change
+
+
+DAMAGES = {
+    "empty": lambda text: "",
+    "null": lambda text: "null",
+    "a list": lambda text: "[1, 2]",
+    "deep": lambda text: "[" * 100_000,
+    "digits": lambda text: "9" * 5_000,
+    "bytes": lambda text: "\0\0\0",
+    "another version": lambda text: text.replace('"version": 1', '"version": 99'),
+    "another request": lambda text: text.replace('"temperature"', '"temporature"'),
+    "tampered": swapped,
+    "a text in parts": changed("text", [{"type": "text", "text": "x"}]),
+    "null count": changed("prompt_tokens", None),
+    "negative count": changed("completion_tokens", -1),
+    "a field too many": changed("surprise", 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_cannot_be_trusted_in_the_cache_is_asked_again(uus, make_task, tmp_path, damage):
+    task = make_task(cache=tmp_path)
+    with ChatServer() as server:
+        first = generate(server, uus[:1], task)
+        file = min(tmp_path.rglob("*.json"))
+        file.write_text(DAMAGES[damage](file.read_text()))
+        again = generate(server, uus[:1], task)
+        assert samples(again) == samples(first)
+        assert len(server.calls) == 3
+        assert generate(server, uus[:1], task)
+        assert len(server.calls) == 3
+
+
+def test_an_older_entry_without_a_digest_is_not_paid_again(uus, make_task, tmp_path):
+    task = make_task(cache=tmp_path)
+    with ChatServer() as server:
+        first = generate(server, uus[:1], task)
+        for file in tmp_path.rglob("*.json"):
+            stored = json.loads(file.read_text())
+            del stored["sha256"]
+            file.write_text(json.dumps(stored))
+        assert samples(generate(server, uus[:1], task)) == samples(first)
+        assert len(server.calls) == 2
+
+
 def test_a_provider_name_keeps_answers_when_the_server_moves(uus, make_task, tmp_path):
     task = make_task(cache=tmp_path)
     for expected in (4, 0):
