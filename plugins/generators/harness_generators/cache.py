@@ -51,8 +51,8 @@ class Answer:
             value, kind = getattr(self, part.name), int if part.type == "int" else str
             if type(value) is not kind:
                 raise TypeError(f"{part.name} is {type(value).__name__}, not {kind.__name__}")
-            if kind is int and value < 0:
-                raise ValueError(f"{part.name} is negative")
+        if min(self.prompt_tokens, self.completion_tokens) < 0:
+            raise ValueError("a count of tokens is negative")
 
 
 def request_key(request: Mapping[str, Any]) -> str:
