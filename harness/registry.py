@@ -209,7 +209,7 @@ class Registry:
         from pydantic import ValidationError
 
         from harness.components.base import Scope
-        from harness.paths import here
+        from harness.components.paths import here
 
         cls = self.load(self.find(kind, name))
         try:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from harness.components.probabilities import require_proper
 from harness.errors import DataError
-from harness.probabilities import require_proper
 
 if TYPE_CHECKING:
     from harness.components.example import Example

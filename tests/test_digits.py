@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.digits import exact, significant, to_significant
+from harness.statistics.digits import exact, significant, to_significant
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.components import Example
+from harness.components.probabilities import improper, proper, require_proper
 from harness.errors import HarnessError
-from harness.probabilities import improper, proper, require_proper
 from harness.stages.predict import Predict, probs_of
 from harness.store.payload import write_examples
 from harness.store.store import Artifact

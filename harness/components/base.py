@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.paths import here, locate
+from harness.components.paths import here, locate
 
 if TYPE_CHECKING:
     from typing import Self
@@ -110,7 +110,7 @@ class Component(BaseModel):
         return hash((type(self), *(getattr(self, name) for name in type(self).model_fields)))
 
     def locate(self, path: str | os.PathLike[str], folder: str | None = None) -> Path:
-        """The absolute path that an option means: see :func:`harness.paths.locate`.
+        """The absolute path that an option means: see :func:`harness.components.paths.locate`.
 
         The same in every process: a relative path starts where the suite (or the call that made the component) was, not at
         the current folder of whoever uses the component.

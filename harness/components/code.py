@@ -35,7 +35,7 @@ PLUMBING = frozenset(
         "harness.components.base",
         "harness.components.code",
         "harness.components.source",
-        "harness.paths",
+        "harness.components.paths",
         "harness.disk",
         "harness.errors",
         "harness.progress",

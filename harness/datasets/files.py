@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from harness.components.paths import existing_file
 from harness.datasets.readers import read_table
 from harness.datasets.separated import Quoting
 from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource
 from harness.disk import known_digest
-from harness.paths import existing_file
 
 
 class Files(TabularSource):

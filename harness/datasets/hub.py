@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.components.paths import locate
 from harness.datasets.arrow import first_line, values
 from harness.datasets.tables import Table, require
 from harness.disk import files_digest
 from harness.errors import DataError, InputError
-from harness.paths import locate
 from harness.progress import progress
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -33,7 +33,7 @@ class HubSource:
         name: Name on the hub, or path of a folder.
         config: Configuration; ``None`` for the only one.
         revision: Branch, tag or commit.
-        folders: Folders that the path of a local one starts from, as for :func:`harness.paths.locate`.
+        folders: Folders that the path of a local one starts from, as for :func:`harness.components.paths.locate`.
     """
 
     name: str

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.texts import canonical
+from harness.components.texts import canonical
 from harness.types import Texts
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.components.example import Dataset, Example
+from harness.components.texts import canonical, lone_surrogate
 from harness.errors import DataError
 from harness.seeds import derive_seed
-from harness.texts import canonical, lone_surrogate
 
 if TYPE_CHECKING:
     from harness.types import IntArray

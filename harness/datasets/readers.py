@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.components.paths import existing_file
 from harness.datasets.arrow import read_parquet
 from harness.datasets.decoding import UNPACKED
 from harness.datasets.json_lines import read_json_lines
 from harness.datasets.separated import Quoting, read_separated
 from harness.datasets.tables import Table
 from harness.errors import DataError
-from harness.paths import existing_file
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 

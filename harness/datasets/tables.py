@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.components.texts import abridged
 from harness.errors import DataError, did_you_mean, nearest
-from harness.texts import abridged
 
 _SHOWN = 20
 

@@ -13,11 +13,11 @@ from pydantic import Field, model_validator
 
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Example, Task
+from harness.components.texts import abridged, canonical, lone_surrogate
 from harness.datasets.operations import SPLITS, draw, duplicates, limit
 from harness.datasets.tables import Table
 from harness.errors import DataError, did_you_mean
 from harness.seeds import derive_seed
-from harness.texts import abridged, canonical, lone_surrogate
 from harness.types import Texts
 
 Split = Literal["train", "test"]

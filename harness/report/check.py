@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.components.paths import DATA_VARIABLE
+from harness.components.probabilities import improper
 from harness.errors import HarnessError, InputError
-from harness.paths import DATA_VARIABLE
-from harness.probabilities import improper
 from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record
 from harness.report.cells import Group, groups
 from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of

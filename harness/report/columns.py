@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.digits import exact, significant
 from harness.errors import InputError, did_you_mean
+from harness.statistics.digits import exact, significant
 
 if TYPE_CHECKING:
     from harness.report.model import Board, Difference, Figure, Row, ScoreInfo

@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.digits import exact
 from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
 from harness.report.cells import Cell, Group, groups, probabilities
 from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
 from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
+from harness.statistics.digits import exact
 from harness.statistics.intervals import LEVEL, estimate
 from harness.statistics.samples import figure, replicate
 

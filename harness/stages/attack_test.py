@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from harness.components.attack import Attack
 from harness.components.metric import AttackedTest
 from harness.components.model import Model
+from harness.components.probabilities import require_proper
 from harness.errors import HarnessError
-from harness.probabilities import require_proper
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.fine_tune import FineTune

@@ -11,9 +11,9 @@ from harness.components.attack import Attack, AttackResult
 from harness.components.example import Example
 from harness.components.generator import UnknownUnknown
 from harness.components.model import Classifier, Model
+from harness.components.probabilities import require_proper
 from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
 from harness.errors import HarnessError
-from harness.probabilities import require_proper
 from harness.progress import Bar, progress
 from harness.stages.base import Configured, Context, Stage, given
 from harness.stages.embed import Embed, embeddings_of

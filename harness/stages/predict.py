@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components.model import Model
-from harness.probabilities import require_proper
+from harness.components.probabilities import require_proper
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.extend import Extend, synthetic_of
 from harness.stages.fine_tune import FineTune

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.components.texts import canonical
 from harness.errors import InputError
-from harness.texts import canonical
 from harness.types import Texts
 
 if TYPE_CHECKING:

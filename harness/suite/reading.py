@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from harness.components.base import Scope
-from harness.paths import here
+from harness.components.paths import here
 from harness.registry import Registry
 from harness.registry import registry as installed
 from harness.suite.document import MAX_DEPTH, Document, read_text, read_yaml

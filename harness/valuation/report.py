@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.digits import significant
+from harness.statistics.digits import significant
 
 if TYPE_CHECKING:
     import pandas as pd

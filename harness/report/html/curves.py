@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.digits import to_significant
 from harness.report.html.boards import Board
+from harness.statistics.digits import to_significant
 from harness.types import BoolArray, FloatArray, IntArray
 
 TAUS = np.round(np.linspace(0.5, 1.0, 51), 2)

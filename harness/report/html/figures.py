@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.digits import TOOLTIP, exact, significant
 from harness.report.html import curves
 from harness.report.html.boards import Board
+from harness.statistics.digits import TOOLTIP, exact, significant
 
 Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"

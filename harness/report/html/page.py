@@ -14,7 +14,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.digits import exact
 from harness.records.model import Record, RecordFolder
 from harness.report.html import examples, spots
 from harness.report.html.boards import Board, group_records
@@ -25,6 +24,7 @@ from harness.report.html.overview import best_arm, overview
 from harness.report.html.table import Table, tables
 from harness.report.model import Leaderboard
 from harness.report.synthesis import syntheses
+from harness.statistics.digits import exact
 
 LIMIT = 5_000_000
 """Bytes that a page may have."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.digits import exact
 from harness.report.html import curves
 from harness.report.html.boards import Board
 from harness.report.html.figures import Figure, by_arm, chart, number, percent, small_multiples, tip
+from harness.statistics.digits import exact
 
 COLUMNS = {"spot", "size", "found", "hit", "base_uus", "uus", "base_accuracy", "accuracy", "repaired"}
 """Columns of the table of planted blind spots."""

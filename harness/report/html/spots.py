@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.digits import to_significant
 from harness.report.html.boards import Board
 from harness.report.html.figures import SCHEMA, Figure, Spec, inline, tip
+from harness.statistics.digits import to_significant
 
 STATES = ("right", "wrong, not confident", "UU", "UU by the attack")
 COLOURS = ("#93a0b0", "#c79100", "#9a5cf0", "#e4572e")

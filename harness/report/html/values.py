@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.digits import TOOLTIP, significant, to_significant
 from harness.report.html import curves
 from harness.report.html.boards import Board
 from harness.report.html.figures import Figure, by_arm, chart, number, percent, quantitative, spread, tip
+from harness.statistics.digits import TOOLTIP, significant, to_significant
 
 REMOVE = {"removed", "remove_high", "remove_low"}
 """Columns of a table of remove curves."""

@@ -16,8 +16,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, SupportsIndex
 
 from harness.components import AttackResult, AttackStatus, Classifier, Example
+from harness.components.probabilities import proper
 from harness.errors import DataError, HarnessError
-from harness.probabilities import proper
 from harness.progress import progress
 from harness_attacks.sight import Sight
 from harness_attacks.trial import Steps, Trial

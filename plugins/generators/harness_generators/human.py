@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
+from harness.components.paths import existing_file
 from harness.errors import DataError, InputError, did_you_mean
-from harness.paths import existing_file
 from harness_generators.texts import as_example
 
 KEYS = ("text", "text_pair", "label", "uu", "role", "hypothesis")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.components import Task, UnknownUnknown
+from harness.components.paths import locate
 from harness.errors import DataError, did_you_mean
-from harness.paths import locate
 from harness_generators.texts import as_tuple
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Prompts:
 
     Args:
         replaced: Template texts by name, instead of the built-in ones; a value that ends in ``.j2`` is the path of a file,
-            where :func:`harness.paths.locate` finds it.
+            where :func:`harness.components.paths.locate` finds it.
         folders: Folders that relative paths start from.
 
     Raises:

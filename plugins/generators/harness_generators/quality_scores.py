@@ -10,7 +10,7 @@ import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
 from harness.components import Example, Outcome, Score, Scores
-from harness.digits import exact
+from harness.statistics.digits import exact
 from harness.types import FloatArray
 from harness.unknowns import Predictions
 from harness_generators.neighbours import unit

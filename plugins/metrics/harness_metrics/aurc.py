@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
-from harness.digits import exact
+from harness.statistics.digits import exact
 from harness.unknowns import whole
 
 

@@ -8,8 +8,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from harness.components import Metric, Outcome, Score, Scores, SelectionProblem, Selector
 from harness.components.base import Scope
-from harness.digits import exact
 from harness.errors import ComponentError, DataError
+from harness.statistics.digits import exact
 from harness.unknowns import Predictions, clean
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.components import Outcome, Score, Scores
-from harness.digits import exact
+from harness.statistics.digits import exact
 from harness.unknowns import clean
 from harness_metrics.clusters import normalised
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
-from harness.digits import exact
+from harness.statistics.digits import exact
 from harness.unknowns import TAUS, populations
 
 
