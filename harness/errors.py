@@ -7,7 +7,7 @@ traceback for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -30,13 +30,14 @@ class HarnessError(Exception):
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors cross processes whole, whatever arguments a subclass is made from."""
+        """Pickled by its attributes, whatever the constructor of a subclass takes. The cause stays behind."""
         return _restored, (type(self), self.args, self.__dict__)
 
 
-def _restored(cls: type[HarnessError], arguments: tuple[Any, ...], state: dict[str, Any]) -> HarnessError:
+def _restored(cls: type[HarnessError], arguments: tuple[Any, ...], attributes: Mapping[str, Any]) -> HarnessError:
+    """An error as it was when it was pickled."""
     error = cls.__new__(cls, *arguments)
-    error.__dict__.update(state)
+    error.__dict__.update(attributes)
     return error
 
 

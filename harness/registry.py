@@ -7,19 +7,27 @@ broken; the others do not notice.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from harness.components import file as component_file
+from harness.components.base import API_VERSION, KINDS, Origin, group
+from harness.components.file import FilePoint
+from harness.components.paths import here
 from harness.errors import ComponentError, HarnessError, InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pydantic import ValidationInfo
 
+    from harness.components import Attack, DatasetSource, Generator, Metric, Model, Selector, Valuator
     from harness.components.base import Component
 
 BUILT_IN = frozenset(
@@ -37,23 +45,46 @@ ALLOW_VARIABLE = "HARNESS_PLUGINS"
 """Environment variable: comma-separated third-party distributions to allow; set but empty switches all of them off."""
 
 
+FILE = "file"
+"""What stands for the distribution of a component that a suite names by its file."""
+
+LOCAL = "local"
+"""What stands for the distribution of a component that was added at run time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A class that is there already: what an entry point is to one that has to be imported."""
+
+    cls: type[Component]
+
+    @property
+    def value(self) -> str:
+        """Where the class is defined."""
+        return f"{self.cls.__module__}:{self.cls.__qualname__}"
+
+    def load(self) -> type[Component]:
+        """The class."""
+        return self.cls
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One component as its distribution announces it.
+    """One component as its distribution announces it, or as a file or a call names it.
 
     Attributes:
         kind: One of :data:`harness.components.KINDS`.
         name: The name that suites use.
-        distribution: Name of the installed distribution that provides it.
-        version: Version of that distribution.
-        point: The entry point itself.
+        distribution: Name of the installed distribution that provides it; :data:`FILE` or :data:`LOCAL` where there is none.
+        version: Version of that distribution; else a digest of the code.
+        point: What leads to the class.
     """
 
     kind: str
     name: str
     distribution: str
     version: str
-    point: EntryPoint = field(repr=False)
+    point: EntryPoint | FilePoint | Given = field(repr=False)
 
     @property
     def key(self) -> str:
@@ -64,6 +95,15 @@ class Entry:
     def built_in(self) -> bool:
         """Whether it belongs to this project."""
         return self.distribution in BUILT_IN
+
+    @property
+    def installed(self) -> bool:
+        """Whether a distribution provides it."""
+        return isinstance(self.point, EntryPoint)
+
+    def __str__(self) -> str:
+        origin = f" of {self.distribution} {self.version}" if self.installed else ""
+        return f"{self.kind} {self.name!r}{origin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +119,6 @@ class Status:
 
 def normalise(distribution: str) -> str:
     """A distribution's name in the form that the packaging standards compare by."""
-    import re
-
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
@@ -94,8 +132,6 @@ class Registry:
     """
 
     def __init__(self, *, allow: Iterable[str] | None = None, block: Iterable[str] = ()) -> None:
-        from harness.components.base import KINDS, group
-
         if allow is None and ALLOW_VARIABLE in os.environ:
             allow = [part.strip() for part in os.environ[ALLOW_VARIABLE].split(",") if part.strip()]
         self._admitted = None if allow is None else {normalise(name) for name in allow}
@@ -125,16 +161,52 @@ class Registry:
         """The names of one kind."""
         return sorted({entry.name for entry in self.entries(kind)})
 
-    def find(self, kind: str, name: str) -> Entry:
-        """The component called ``name``, which may be qualified as ``distribution/name``.
+    def add(self, kind: str, name: str, cls: type[Component]) -> Entry:
+        """Let ``name`` stand for a class of this process, as if a distribution provided it; a later class takes its place.
+
+        Args:
+            kind: One of :data:`harness.components.KINDS`.
+            name: As suites are to use it.
+            cls: A component of that kind.
 
         Raises:
-            ComponentError: The kind or name is unknown, or two distributions offer the name.
+            ComponentError: The kind is unknown, an installed component has the name, or the class does not keep the contract.
         """
-        from harness.components.base import KINDS
+        _check_kind(kind)
+        if taken := [entry for entry in self.entries(kind) if entry.name == name and entry.distribution != LOCAL]:
+            raise ComponentError(
+                f"The {kind} name {name!r} is taken by {taken[0].distribution} {taken[0].version}.",
+                hint="Choose another name.",
+            )
+        if not re.fullmatch(r"[\w.+-]+", name):
+            raise ComponentError(f"{name!r} is not a usable name: letters, digits and . _ + - only.")
+        entry = Entry(kind, name, LOCAL, _source_digest(cls), Given(cls))
+        self._loaded[entry] = _load(entry)
+        others = [
+            other for other in self._entries if (other.kind, other.name, other.distribution) != (kind, name, LOCAL)
+        ]
+        self._entries = tuple(sorted([*others, entry], key=lambda e: (KINDS.index(e.kind), e.name, e.distribution)))
+        return entry
 
-        if kind not in KINDS:
-            raise ComponentError(f"There is no kind of component called {kind!r}. {did_you_mean(kind, KINDS)}")
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what was imported, which another process imports for itself."""
+        return self.__dict__ | {"_loaded": {}}
+
+    def find(self, kind: str, name: str, folders: Sequence[Path] = ()) -> Entry:
+        """The component called ``name``, which may be qualified as ``distribution/name``, or ``PATH.py:CLASS`` of a file.
+
+        Args:
+            kind: One of :data:`harness.components.KINDS`.
+            name: As written.
+            folders: Folders that the relative path of a file starts from; none for the current one.
+
+        Raises:
+            ComponentError: The kind or name is unknown, two distributions offer the name, or there is no such file.
+        """
+        _check_kind(kind)
+        if component_file.names_file(name):
+            file = component_file.find(name, folders)
+            return Entry(kind, f"{file.path.name}:{file.name}", FILE, file.digest, file)
         distribution, _, bare = name.rpartition("/")
         matches = [
             entry
@@ -208,10 +280,7 @@ class Registry:
         """
         from pydantic import ValidationError
 
-        from harness.components.base import Scope
-        from harness.components.paths import here
-
-        cls = self.load(self.find(kind, name))
+        cls = self.load(self.find(kind, name, folders))
         try:
             return cls.model_validate(options or {}, context=Scope(folders or here(), self))
         except ValidationError as error:
@@ -221,18 +290,17 @@ class Registry:
 
 def _load(entry: Entry) -> type[Component]:
     from harness import components
-    from harness.components.base import API_VERSION
 
-    where = f"{entry.kind} {entry.name!r} of {entry.distribution} {entry.version}"
-    hint = None if entry.built_in else f"Repair it, or remove it with `pip uninstall {entry.distribution}`."
+    theirs = entry.installed and not entry.built_in
+    hint = f"Repair it, or remove it with `pip uninstall {entry.distribution}`." if theirs else None
     try:
         loaded = entry.point.load()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ComponentError):
         raise
     except BaseException as error:
         first = str(error).splitlines()[0] if str(error) else "no message"
         raise ComponentError(
-            f"The {where} cannot be imported from {entry.point.value!r}: {type(error).__name__}: {first}", hint=hint
+            f"The {entry} cannot be imported from {entry.point.value!r}: {type(error).__name__}: {first}", hint=hint
         ) from error
     base: type[Component] = {
         "dataset": components.DatasetSource,
@@ -244,18 +312,33 @@ def _load(entry: Entry) -> type[Component]:
         "metric": components.Metric,
     }[entry.kind]
     if not (isinstance(loaded, type) and issubclass(loaded, base)):
-        raise ComponentError(f"The {where} is not a subclass of harness.components.{base.__name__}.", hint=hint)
+        raise ComponentError(f"The {entry} is not a subclass of harness.components.{base.__name__}.", hint=hint)
     version = getattr(loaded, "api_version", None)
     if version != API_VERSION:
         stated = "states no api_version" if version is None else f"is written for API version {version}"
         raise ComponentError(
-            f"The {where} {stated}; this harness has API version {API_VERSION}.",
-            hint=f"Look for a release of {entry.distribution} that fits, or set `api_version: ClassVar[int] = {API_VERSION}`"
-            " in the class once it keeps the contract.",
+            f"The {entry} {stated}; this harness has API version {API_VERSION}.",
+            hint=(f"Look for a release of {entry.distribution} that fits, or set" if entry.installed else "Set")
+            + f" `api_version: ClassVar[int] = {API_VERSION}` in the class once it keeps the contract.",
         )
     if missing := sorted(loaded.__abstractmethods__):
-        raise ComponentError(f"The {where} does not implement {', '.join(missing)}().", hint=hint)
+        raise ComponentError(f"The {entry} does not implement {', '.join(missing)}().", hint=hint)
     return loaded
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ComponentError(f"There is no kind of component called {kind!r}. {did_you_mean(kind, KINDS)}")
+
+
+def _source_digest(cls: type) -> str:
+    """A digest of the source code of a class; empty where it was typed in and is not kept."""
+    import inspect
+
+    try:
+        return hashlib.sha256(inspect.getsource(cls).encode()).hexdigest()[:16]
+    except (OSError, TypeError):
+        return ""
 
 
 @contextmanager
@@ -310,18 +393,55 @@ def use(chosen: Registry | None) -> None:
     _default = chosen
 
 
-def component(kind: str, name: str, **options: Any) -> Any:
+@dataclass(frozen=True)
+class Scope(Origin):
+    """Where a component finds what its options only name: files, and other components.
+
+    Attributes:
+        registry: The components that references such as ``{use: NAME}`` choose from; by default those of this process.
+    """
+
+    registry: Registry = field(default_factory=registry)
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> Scope:
+        """The scope that a validation is told; outside a suite, the current folder and the components of this process."""
+        origin = Origin.of(info)
+        return origin if isinstance(origin, Scope) else Scope(origin.folders)
+
+    def create(self, kind: str, name: str, options: dict[str, Any] | None = None) -> Any:
+        """A component by name; see :meth:`Registry.create`."""
+        return self.registry.create(kind, name, options, folders=self.folders)
+
+
+@overload
+def component(kind: Literal["dataset"], name: str, **options: Any) -> DatasetSource: ...
+@overload
+def component(kind: Literal["model"], name: str, **options: Any) -> Model: ...
+@overload
+def component(kind: Literal["valuator"], name: str, **options: Any) -> Valuator: ...
+@overload
+def component(kind: Literal["selector"], name: str, **options: Any) -> Selector: ...
+@overload
+def component(kind: Literal["attack"], name: str, **options: Any) -> Attack: ...
+@overload
+def component(kind: Literal["generator"], name: str, **options: Any) -> Generator: ...
+@overload
+def component(kind: Literal["metric"], name: str, **options: Any) -> Metric: ...
+@overload
+def component(kind: str, name: str, **options: Any) -> Component: ...
+def component(kind: str, name: str, **options: Any) -> Component:
     """An instance of any installed component, by kind and name, with validated options.
 
     >>> harness.component("valuator", "dvrl", iterations=500)  # doctest: +SKIP
 
     Args:
         kind: ``"dataset"``, ``"model"``, ``"valuator"``, ``"selector"``, ``"attack"``, ``"generator"`` or ``"metric"``.
-        name: As in a suite; ``distribution/name`` where two distributions share a name.
+        name: As in a suite; ``distribution/name`` where two distributions share a name, ``PATH.py:CLASS`` for one in a file.
         **options: The component's options.
 
     Returns:
-        The component (typed ``Any``, because its class is only known at run time).
+        The component, of the contract's class; its own class is only known at run time.
 
     Raises:
         harness.errors.ComponentError: Unknown kind or name, a broken plugin, or invalid options.

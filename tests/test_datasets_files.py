@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness import Dataset
-from harness.components.base import Scope
+from harness.components.base import Origin
 from harness.datasets import check, fingerprint
 from harness.datasets.files import Files
 from harness.errors import ComponentError, DataError, InputError
@@ -48,7 +48,7 @@ THREE = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv
 
 def beside(base: Path, folder: str | None, **options) -> Dataset:
     """What the options mean in a suite that lies in ``base``."""
-    return Files.model_validate({"folder": folder, **options}, context=Scope((base, Path.cwd()))).load(seed=0)
+    return Files.model_validate({"folder": folder, **options}, context=Origin((base, Path.cwd()))).load(seed=0)
 
 
 def load(folder: Path | str | None = None, seed: int = 0, **options) -> Dataset:

@@ -18,12 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from harness.components.file import blank, point_of
 from harness.components.paths import here, locate
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from harness.registry import Registry
 
 API_VERSION = 1
 """The version of the plugin contracts in this package. It changes when an existing plugin would have to change."""
@@ -38,32 +37,19 @@ def group(kind: str) -> str:
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Where a component finds what its options only name: other components, and files. It is pydantic's validation context.
+class Origin:
+    """Where a component was written. It is pydantic's validation context, also of components within components.
 
     Attributes:
         folders: Absolute folders that relative paths start from: the first in which the path exists, else the last.
-        registry: The components that references such as ``{use: NAME}`` choose from; ``None`` for those of this process.
     """
 
     folders: tuple[Path, ...] = field(default_factory=here)
-    registry: Registry | None = None
 
     @classmethod
-    def of(cls, info: ValidationInfo) -> Scope:
-        """The scope of a validation; outside a suite, the current folder and the components of this process."""
-        return info.context if isinstance(info.context, Scope) else Scope()
-
-    @property
-    def components(self) -> Registry:
-        """The components that can be named."""
-        from harness.registry import registry
-
-        return self.registry or registry()
-
-    def create(self, kind: str, name: str, options: dict[str, Any] | None = None) -> Any:
-        """A component by name, in this scope; see :meth:`harness.registry.Registry.create`."""
-        return self.components.create(kind, name, options, folders=self.folders)
+    def of(cls, info: ValidationInfo) -> Origin:
+        """The origin that a validation is told; outside a suite, the current folder."""
+        return info.context if isinstance(info.context, Origin) else Origin()
 
 
 C = TypeVar("C", bound="Component")
@@ -97,7 +83,7 @@ class Component(BaseModel):
     @model_validator(mode="after")
     def _placed(self, info: ValidationInfo) -> Self:
         if not self._folders:  # a component that was made elsewhere keeps its own
-            self._folders = Scope.of(info).folders
+            self._folders = Origin.of(info).folders
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -108,6 +94,12 @@ class Component(BaseModel):
 
     def __hash__(self) -> int:
         return hash((type(self), *(getattr(self, name) for name in type(self).model_fields)))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A component of a file is pickled with the file's name, so that another process can import it again."""
+        made: Any = super().__reduce_ex__(protocol)
+        point = point_of(type(self))
+        return made if point is None else (blank, (point,), *made[2:])
 
     def locate(self, path: str | os.PathLike[str], folder: str | None = None) -> Path:
         """The absolute path that an option means: see :func:`harness.components.paths.locate`.
@@ -120,9 +112,9 @@ class Component(BaseModel):
         """
         return locate(path, folder, folders=self._folders)
 
-    def scope(self) -> Scope:
-        """Where this component's relative paths start, for whatever is made on its behalf."""
-        return Scope(self._folders or here())
+    def origin(self) -> Origin:
+        """Where this component was written, for whatever is made on its behalf."""
+        return Origin(self._folders or here())
 
     def within(self, cls: type[C], **options: Any) -> C:
         """Another component whose relative paths start where this one's do.
@@ -130,7 +122,7 @@ class Component(BaseModel):
         Raises:
             pydantic.ValidationError: It refuses the options.
         """
-        return cls.model_validate(options, context=self.scope())
+        return cls.model_validate(options, context=self.origin())
 
     def parts(self) -> dict[str, Component]:
         """Other components that this one uses, by the option that names each; their code counts as this one's does.

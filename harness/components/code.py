@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.components.file import placeless
 from harness.components.source import Source
 from harness.errors import InputError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PLUMBING = frozenset(
     {
         "harness.components.base",
+        "harness.components.file",
         "harness.components.code",
         "harness.components.source",
         "harness.components.paths",
@@ -160,7 +162,7 @@ class SourceTree:
         """A digest of all that a module rests on: 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for name, part in sorted(self._covered(module).items()):
-            digest.update(f"{name}\0{part}\0".encode())
+            digest.update(f"{placeless(name)}\0{part}\0".encode())
         return digest.hexdigest()[:16]
 
     def _covered(self, start: str) -> dict[str, str]:

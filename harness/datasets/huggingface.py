@@ -41,7 +41,7 @@ class HuggingFace(TabularSource):
 
     @property
     def _source(self) -> HubSource:
-        return HubSource(self.path, self.config, self.revision, self.scope().folders)
+        return HubSource(self.path, self.config, self.revision, self.origin().folders)
 
     def preflight(self) -> None:
         """Check that the library is installed, and that the data set is here or can be fetched."""

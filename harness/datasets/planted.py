@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from harness.components.base import Component, Scope
+from harness.components.base import Component
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset
 from harness.datasets.planted_kinds import AnySpot, Shifted, used
+from harness.registry import Scope
 
 
 class Planted(DatasetSource):

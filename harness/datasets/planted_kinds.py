@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
-from harness.components.base import Scope
 from harness.components.dataset import DatasetSource
 from harness.errors import ComponentError
+from harness.registry import Scope
 
 TAG = "planted:"
 """Prefix of the tag that members of a planted blind spot carry."""

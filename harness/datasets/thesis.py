@@ -201,12 +201,12 @@ class _HubEmailSms(TabularSource):
     @property
     def email(self) -> HubSource:
         """The training data."""
-        return HubSource("SetFit/enron_spam", folders=self.scope().folders)
+        return HubSource("SetFit/enron_spam", folders=self.origin().folders)
 
     @property
     def sms(self) -> HubSource:
         """The test data."""
-        return HubSource("ucirvine/sms_spam", folders=self.scope().folders)
+        return HubSource("ucirvine/sms_spam", folders=self.origin().folders)
 
     def preflight(self) -> None:
         self.email.check()

@@ -171,7 +171,7 @@ class TransformersModel(Model):
     def _weights(self) -> Checkpoint:
         from harness.models.checkpoints import resolve
 
-        folders = self.scope().folders
+        folders = self.origin().folders
         return resolve(self.checkpoint, revision=self.revision, folders=folders, code=self.trust_remote_code)
 
     def _runtime(self) -> Runtime:

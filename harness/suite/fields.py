@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
 from harness.components import Attack, Generator, Metric, Model, Valuator
-from harness.components.base import Scope
+from harness.components.file import names_file
 from harness.errors import did_you_mean
+from harness.registry import Scope
 from harness.suite.problems import Finding, Findings, shown
 from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, make_slot
 from harness.types import NAME, SUITE_NAME
@@ -85,10 +86,10 @@ def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
     if isinstance(raw, str):
         if raw in reading.ready:
             return reading.ready[raw]
-        installed = reading.components.names("selector")
+        installed = reading.registry.names("selector")
         if raw in reading.selectors:
             return None  # what is wrong with it is reported where it is configured
-        if raw not in installed and "/" not in raw:
+        if raw not in installed and "/" not in raw and not names_file(raw):
             advice = did_you_mean(raw, {*reading.selectors, *installed})
             raise Findings([Finding((), f"no selector is called {raw!r}. {advice}")])
         raw = {"use": raw}

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from harness.components.base import Scope
 from harness.components.paths import here
-from harness.registry import Registry
+from harness.registry import Registry, Scope
 from harness.registry import registry as installed
 from harness.suite.document import MAX_DEPTH, Document, read_text, read_yaml
 from harness.suite.fields import Reading

@@ -11,6 +11,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
 from harness.components import KINDS, Component, Selector
+from harness.components.file import PATTERN
 from harness.errors import ComponentError
 from harness.registry import Entry, Registry
 from harness.registry import registry as installed
@@ -128,13 +129,14 @@ def _slot(kind: str, registry: Registry, definitions: Schema) -> Schema:
         )
         named += names
         alone += names if options["required"] == ["use"] else []
-    used = {"enum": named} if named else {"type": "string"}
+    file = {"type": "string", "pattern": PATTERN, "description": "A class in a file: `./my_method.py:MyMethod`."}
+    used: Schema = {"anyOf": [{"enum": named}, file]} if named else {"type": "string"}
     component: Schema = {"type": "object", "required": ["use"], "properties": {"use": used}}
     if branches:
         component["allOf"] = branches
     return {
         "description": f"{kind.capitalize()}: its name, or `{{use: NAME, ...options}}`.",
-        "anyOf": [{"enum": alone}, component] if alone else [component],
+        "anyOf": [*([{"enum": alone}] if alone else []), file, component],
     }
 
 

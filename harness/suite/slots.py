@@ -9,9 +9,9 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.components import DatasetSource, Selector
-from harness.components.base import Component, Scope
+from harness.components.base import Component
 from harness.errors import ComponentError
-from harness.registry import Entry
+from harness.registry import Entry, Scope
 from harness.suite.problems import Finding, Findings, one_line, shown, strictly
 
 C_co = TypeVar("C_co", bound=Component, covariant=True)
@@ -146,8 +146,8 @@ def make_slot(kind: str, raw: Any, scope: Scope) -> Slot[Any]:
     if not isinstance(use, str):
         raise Findings([Finding(("use",), f"expected the name of a {kind}, got {shown(use)}.")])
     try:
-        entry = scope.components.find(kind, use)
-        cls = scope.components.load(entry)
+        entry = scope.registry.find(kind, use, scope.folders)
+        cls = scope.registry.load(entry)
     except ComponentError as error:
         raise Findings([Finding(("use",), one_line(error))]) from error
     form, keys_of = _FORMS.get(kind, (Slot, Section))
@@ -198,4 +198,4 @@ _FORMS: dict[str, tuple[type[Slot[Any]], type[Section]]] = {
 
 
 def _names(kind: str, scope: Scope) -> str:
-    return ", ".join(scope.components.names(kind)) or "none"
+    return ", ".join(scope.registry.names(kind)) or "none"

@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.components.base import Scope
 from harness.errors import InputError
 from harness.progress import reporting
+from harness.registry import Scope
 
 if TYPE_CHECKING:
     from harness.components import Component

@@ -34,7 +34,7 @@ class Synonyms:
         if self._least is None:
             self._least = 0.3 if options.vectors == "embedded" else 0.5
         self._tag = tagging.tagger(options.tagger)
-        self._encode = sentences.encoder(options.encoder, options.scope().folders)
+        self._encode = sentences.encoder(options.encoder, options.origin().folders)
         self._net = wordnet.wordnet() if _wants_synonyms(options) else None
         self._opposed = opposites.opposed() if options.antonyms == "wordnet" else None
         self._original = Passage.of(trial.example.texts)
@@ -135,7 +135,7 @@ def check(options: TextFooler) -> None:
             f"There is no file of word vectors {options.vectors!r}.",
             hint="Give a path, or one of: embedded, counter-fitted.",
         )
-    sentences.check(options.encoder, options.scope().folders)
+    sentences.check(options.encoder, options.origin().folders)
 
 
 def digest(options: TextFooler) -> str:

@@ -73,7 +73,7 @@ class TextFooler(QueryAttack):
         """The model behind the sentence encoder."""
         from harness_attacks import sentences
 
-        model = sentences.model(self.encoder, self.scope().folders)
+        model = sentences.model(self.encoder, self.origin().folders)
         return {} if model is None else {"encoder": model}
 
     def preflight(self) -> None:

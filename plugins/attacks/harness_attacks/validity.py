@@ -137,7 +137,7 @@ class AttackValidity(Metric):
         """The model behind the sentence encoder."""
         from harness_attacks import sentences
 
-        model = sentences.model(self.encoder, self.scope().folders)
+        model = sentences.model(self.encoder, self.origin().folders)
         return {} if model is None else {"encoder": model}
 
     def preflight(self) -> None:
@@ -148,7 +148,7 @@ class AttackValidity(Metric):
         """
         from harness_attacks import sentences, wordnet
 
-        sentences.check(self.encoder, self.scope().folders)
+        sentences.check(self.encoder, self.origin().folders)
         if self.antonyms == "wordnet":
             wordnet.find()
 
@@ -169,7 +169,7 @@ class AttackValidity(Metric):
             [outcome.test[int(i)].texts for i in rows],
             [outcome.attacked.perturbed[int(i)] for i in rows],
             encoder=self.encoder,
-            folders=self.scope().folders,
+            folders=self.origin().folders,
             antonyms=self.antonyms,
         )
         far = found.similarity < self.min_similarity  # nan, without an encoder, is not far

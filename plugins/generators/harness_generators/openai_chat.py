@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
-from harness.components.base import Scope
+from harness.components.base import Origin
 from harness.errors import InputError
 from harness_generators.prompts import PromptName, Prompts
 
@@ -152,7 +152,7 @@ class OpenAI(Generator):
     @field_validator("prompts")
     @classmethod
     def _are_templates(cls, prompts: dict[PromptName, str], info: ValidationInfo) -> dict[PromptName, str]:
-        Prompts(prompts, Scope.of(info).folders).check()
+        Prompts(prompts, Origin.of(info).folders).check()
         return prompts
 
     @model_validator(mode="after")
@@ -165,7 +165,7 @@ class OpenAI(Generator):
 
     def templates(self) -> Prompts:
         """The prompts, read from where the options say."""
-        return Prompts(self.prompts, self.scope().folders)
+        return Prompts(self.prompts, self.origin().folders)
 
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, with a digest of the prompts instead of where they are."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, UnknownUnknown, Usage
-from harness.components.base import Scope
+from harness.components.base import Origin
 from harness_generators.prompts import PromptName, Prompts
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ class TransformersLM(Generator):
     @field_validator("prompts")
     @classmethod
     def _are_templates(cls, prompts: dict[PromptName, str], info: ValidationInfo) -> dict[PromptName, str]:
-        Prompts(prompts, Scope.of(info).folders).check()
+        Prompts(prompts, Origin.of(info).folders).check()
         return prompts
 
     def templates(self) -> Prompts:
         """The prompts, read from where the options say."""
-        return Prompts(self.prompts, self.scope().folders)
+        return Prompts(self.prompts, self.origin().folders)
 
     def weights(self) -> Checkpoint:
         """Where the language model is."""
         from harness.models.checkpoints import resolve
 
-        return resolve(self.checkpoint, revision=self.revision, folders=self.scope().folders)
+        return resolve(self.checkpoint, revision=self.revision, folders=self.origin().folders)
 
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, with digests of the checkpoint and of the prompts."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from harness.components import Metric, Outcome, Score, Scores, SelectionProblem, Selector
-from harness.components.base import Scope
 from harness.errors import ComponentError, DataError
+from harness.registry import Scope
 from harness.statistics.digits import exact
 from harness.unknowns import Predictions, clean
 
