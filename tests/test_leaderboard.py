@@ -172,7 +172,7 @@ def test_costs_stay_off_the_board(records, tmp_path: Path) -> None:
     scores = base.header.scores
     extra = {
         "seconds": scores["ece/clean"].model_copy(update={"volatile": True}),
-        "money": scores["ece/clean"].model_copy(update={"metric": "cost"}),
+        "money": scores["ece/clean"].model_copy(update={"metric": "cost", "volatile": True}),
     }
     board = build([altered(base, tmp_path, scores=scores | extra)], baselines=()).boards[0]
     assert set(board.scores) == set(scores)

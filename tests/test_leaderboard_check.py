@@ -19,7 +19,7 @@ from harness.commands.leaderboard import leaderboard_app
 from harness.errors import HarnessError, InputError
 from harness.records.model import HEADER, RecordFolder, find_records
 from harness.records.writer import write_record
-from harness.report.check import check
+from harness.report.check import check_records as check
 from harness.report.comparing import compare
 from harness.testing.records import PretendArm, pretend_record
 

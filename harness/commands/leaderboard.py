@@ -15,7 +15,7 @@ from harness.errors import HarnessError, InputError
 if TYPE_CHECKING:
     from harness.records.model import RecordFolder
     from harness.report.baselines import Baselines
-    from harness.report.model import Leaderboard
+    from harness.report.leaderboard import Leaderboard
 
 DEFAULT_RUNS = Path("runs")
 
@@ -112,7 +112,7 @@ def _leaderboard(
     """The leaderboard of what the paths hold, and the records that it is derived from."""
     from harness.records.model import HEADER, find_records
     from harness.report.baselines import default_baselines, read_baselines, reported_boards
-    from harness.report.model import Leaderboard
+    from harness.report.leaderboard import Leaderboard
 
     given = [path for path in paths if path.suffix == ".json" and path.name != HEADER]
     folders = [path for path in paths if path not in given]
@@ -204,9 +204,9 @@ def check(
     ] = None,
 ) -> None:
     """Check a submission: files, data, suite, and every figure against the predictions."""
-    from harness.report.check import check as examine
+    from harness.report.check import check_records
 
-    report = examine(paths, suite=suite)
+    report = check_records(paths, suite=suite)
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in report.problems:

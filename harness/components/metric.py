@@ -171,7 +171,8 @@ class Metric(Component):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """Optional parts of :class:`Outcome` that the runner has to produce: ``"test_embeddings"``, ``"train"``,
-    ``"train_embeddings"``, ``"synthetic"``, ``"values"``, ``"baseline"``, ``"costs"``."""
+    ``"train_embeddings"``, ``"synthetic"``, ``"values"``, ``"baseline"``, ``"costs"``. And ``"texts"``, of a metric that
+    reads the texts of examples: a run always has them, but a record may leave them out and then gives no such metric again."""
 
     resample: ClassVar[bool] = True
     """Whether figures that do not decompose over examples are cheap enough to be computed again on a few hundred bootstrap

@@ -133,8 +133,9 @@ class Record(_Part):
     counts: dict[str, int]
     """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks``, ``repaired/KIND`` and ``rejected/REASON``."""
     usage: dict[str, float] = Field(default_factory=dict)
-    """Requests, tokens and money spent on language models; ``lost``, where it is not 0, is the number of stages of which it is
-    not known any more what they spent."""
+    """Seconds by kind of stage (``seconds/fine-tune``; not deterministic, and not in older records); requests, tokens and
+    money spent on language models; ``lost``, where it is not 0, is the number of stages of which it is not known any more what
+    they spent."""
     scores: dict[str, ScoreRecord]
     artifacts: dict[str, str]
     """Identity of the artifact of every stage that led here, by stage."""
@@ -225,9 +226,18 @@ def find_records(paths: Iterable[Path]) -> list[RecordFolder]:
     """All records at or below the given folders (or named by their header file), sorted and without repetition.
 
     Raises:
+        InputError: A path does not exist or holds no record, or one that cannot be read.
+    """
+    return [read_record(folder.resolve()) for folder in record_folders(paths)]
+
+
+def record_folders(paths: Iterable[Path]) -> list[Path]:
+    """The folders of :func:`find_records`, whether or not their headers can be read.
+
+    Raises:
         InputError: A path does not exist or holds no record.
     """
-    folders: dict[Path, None] = {}
+    folders: dict[Path, Path] = {}
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} does not exist.")
@@ -241,5 +251,6 @@ def find_records(paths: Iterable[Path]) -> list[RecordFolder]:
         ]
         if not headers:
             raise InputError(f"{path} holds no records (no {HEADER} in it or below).")
-        folders.update(dict.fromkeys(header.parent.resolve() for header in headers))
-    return [read_record(folder) for folder in folders]
+        for header in headers:
+            folders.setdefault(header.parent.resolve(), header.parent)
+    return list(folders.values())

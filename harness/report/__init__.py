@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.report.comparing import Comparison, compare
-    from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
+    from harness.report.leaderboard import Leaderboard
+    from harness.report.model import Board, Difference, Figure, Row, ScoreInfo
 
     build = Leaderboard.build
 
@@ -26,8 +27,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "build":
-        return import_module("harness.report.model").Leaderboard.build
-    home = "comparing" if name in ("Comparison", "compare") else "model"
-    value = getattr(import_module(f"harness.report.{home}"), name)
+        return import_module("harness.report.leaderboard").Leaderboard.build
+    homes = {"Comparison": "comparing", "compare": "comparing", "Leaderboard": "leaderboard"}
+    value = getattr(import_module(f"harness.report.{homes.get(name, 'model')}"), name)
     globals()[name] = value
     return value

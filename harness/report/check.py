@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from harness.components.paths import DATA_VARIABLE
 from harness.components.probabilities import improper
 from harness.errors import HarnessError, InputError
-from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record
-from harness.report.cells import Group, groups
-from harness.report.recompute import Recomputed, TextsWithheldError, recompute, texts_of
+from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record, record_folders
+from harness.report.groups import Group, groups
+from harness.report.recompute import Recomputed, recompute, texts_of
 from harness.statistics.resampling import cluster_id, resample_rows
 from harness.statistics.samples import SEED
 
@@ -50,7 +50,7 @@ class Report:
         return not self.problems
 
 
-def check(paths: Iterable[Path], *, suite: Path | None = None) -> Report:
+def check_records(paths: Iterable[Path], *, suite: Path | None = None) -> Report:
     """Check records as they would be checked before they are accepted.
 
     Args:
@@ -65,7 +65,7 @@ def check(paths: Iterable[Path], *, suite: Path | None = None) -> Report:
     """
     report = Report()
     records = []
-    for folder in _folders(paths):
+    for folder in record_folders(paths):
         report.records += 1
         try:
             record = read_record(folder)
@@ -81,28 +81,11 @@ def check(paths: Iterable[Path], *, suite: Path | None = None) -> Report:
     _boards(records, report)
     for group in _groups(records, report):
         for arm in group.arms:
-            for seed, cell in sorted(group.cells[arm].items()):
-                baseline = group.cells.get(group.baseline, {}).get(seed)
-                _scores(cell.record, None if baseline is None or baseline is cell else baseline.record, report)
+            for seed, member in sorted(group.members[arm].items()):
+                baseline = group.members.get(group.baseline, {}).get(seed)
+                _scores(member.record, None if baseline is None or baseline is member else baseline.record, report)
     report.notes = list(dict.fromkeys(report.notes))
     return report
-
-
-def _folders(paths: Iterable[Path]) -> list[Path]:
-    folders: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path} does not exist.")
-        base = path.parent if path.name == HEADER else path
-        found = [
-            header.parent
-            for header in sorted(base.rglob(HEADER))
-            if not any(part.startswith(".") for part in header.relative_to(base).parts)
-        ]
-        if not found:
-            raise InputError(f"{path} holds no records (no {HEADER} in it or below).")
-        folders.update(dict.fromkeys(found))
-    return list(folders)
 
 
 def _files(record: RecordFolder) -> list[str]:
@@ -318,10 +301,7 @@ def _replicates(record: RecordFolder, again: Recomputed) -> list[str]:
     for row, rows in enumerate(itertools.islice(resample_rows(clusters, count=count, seed=SEED), count)):
         sample = again.outcome.take(rows)
         for metric in sorted({owner[name] for name in frame.columns if owner.get(name) in again.metrics}):
-            try:
-                found = again.metrics[metric].score(sample).scalars
-            except TextsWithheldError:
-                continue
+            found = again.metrics[metric].score(sample).scalars
             for name in frame.columns:
                 if owner.get(name) != metric or name not in found:
                     continue

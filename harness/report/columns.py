@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.components.score_name import ScoreName
 from harness.errors import InputError, did_you_mean
-from harness.statistics.digits import exact, significant
+from harness.statistics.digits import significant
+from harness.unknowns import DEPLOYED, PERTURBED
 
 if TYPE_CHECKING:
     from harness.report.model import Board, Difference, Figure, Row, ScoreInfo
@@ -47,7 +49,7 @@ def is_share(info: ScoreInfo | None, name: str) -> bool:
     """Whether a score is shown in per cent."""
     if info is not None:
         return not info.total and info.low is not None and info.low >= -1 and info.high is not None and info.high <= 1
-    return name.partition("/")[0] in {"accuracy", "confidence", "confidence_std", "ece"}
+    return ScoreName.parse(name).head in {"accuracy", "confidence", "confidence_std", "ece"}
 
 
 def number(value: float | None, *, share: bool = False, total: bool = False, sign: bool = False) -> str:
@@ -79,7 +81,7 @@ def value_text(board: Board, row: Row, name: str) -> str:
     figure, info = row.scores.get(name), board.scores.get(name)
     if figure is None:
         return ""
-    total = info.total if info is not None else name.startswith("uu@")
+    total = info.total if info is not None else ScoreName.parse(name).counts_uus
     return number(figure.value, share=is_share(info, name), total=total)
 
 
@@ -110,12 +112,13 @@ def difference_text(board: Board, name: str, difference: Difference) -> str:
 
 def short(name: str) -> str:
     """A score's name as a heading: ``uu@0.65/perturbed`` -> ``UU@.65`` over ``perturbed``."""
-    head, _, tail = name.partition("/")
+    parsed = ScoreName.parse(name)
+    head, tail = parsed.head, parsed.part
     words = {"accuracy/clean": "acc.", "accuracy/attacked": "acc.\nafter", "ece/clean": "ECE"}
     if name in words:
         return words[name]
-    if head.startswith("uu@"):
-        head = f"UU@{head.removeprefix('uu@').removeprefix('0')}"
+    if parsed.counts_uus:
+        head = f"UU@{parsed.at.removeprefix('0')}"
         tail = {"perturbed": "pert.", "deployed": "depl."}.get(tail, tail)
     if name in PLANTED:
         head, tail = "planted", name.removeprefix("planted_").replace("accuracy", "acc.")
@@ -188,10 +191,11 @@ def default_columns(board: Board) -> list[Column]:
         columns.append(special_column("seeds"))
     columns += [score_column("accuracy/clean", keep=8), score_column("accuracy/attacked", keep=8)]
     columns.append(special_column("confidence"))
-    thresholds = [exact(tau) for tau in board.thresholds] or ["0.65", "0.8", "0.9"]
-    for i, t in enumerate(thresholds):
-        columns.append(score_column(f"uu@{t}/perturbed", keep=8 if i == 0 else 3 + (i == len(thresholds) - 1)))
-    columns.append(score_column(board.primary or "uu@0.65/deployed", keep=7))
+    thresholds = board.thresholds or (0.65, 0.8, 0.9)
+    for i, tau in enumerate(thresholds):
+        keep = 8 if i == 0 else 3 + (i == len(thresholds) - 1)
+        columns.append(score_column(str(ScoreName.uu(tau, PERTURBED)), keep=keep))
+    columns.append(score_column(board.primary or str(ScoreName.uu(thresholds[0], DEPLOYED)), keep=7))
     columns += [score_column(name, keep=5 if name in PLANTED[:2] else 6) for name in PLANTED]
     columns += [score_column(name, keep=1) for name in board.scores if name.startswith("planted_accuracy/")]
     columns.append(score_column("ece/clean", keep=2))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import InputError
 from harness.records.model import RecordFolder
-from harness.report.cells import Cell, Group, probabilities
 from harness.report.derive import Panel, difference, primary_score, score_info
+from harness.report.groups import BoardKey, Group, Member, by_board
 from harness.report.model import Difference, Figure, ScoreInfo
 from harness.statistics.comparison import holm
 from harness.statistics.samples import Sample
@@ -130,7 +130,7 @@ def compare(a: Iterable[RecordFolder], b: Iterable[RecordFolder]) -> list[Compar
     Raises:
         InputError: One side holds several arms, both hold the same one, or they have no board and seed in common.
     """
-    first, second = _by_board(a, "first"), _by_board(b, "second")
+    first, second = _side(a, "first"), _side(b, "second")
     shared = [key for key in first if key in second]
     if not shared:
         raise InputError(
@@ -140,21 +140,19 @@ def compare(a: Iterable[RecordFolder], b: Iterable[RecordFolder]) -> list[Compar
     return [_compare(first[key], second[key]) for key in sorted(shared)]
 
 
-def _by_board(records: Iterable[RecordFolder], which: str) -> dict[tuple[str, str, str], list[RecordFolder]]:
-    found: dict[tuple[str, str, str], list[RecordFolder]] = {}
-    for record in records:
-        found.setdefault((record.header.suite, record.header.board, record.header.dataset), []).append(record)
-    for (_, _, dataset), there in found.items():
+def _side(records: Iterable[RecordFolder], which: str) -> dict[BoardKey, list[RecordFolder]]:
+    found = by_board(records)
+    for key, there in found.items():
         arms = sorted({record.header.arm for record in there})
         if len(arms) > 1:
             raise InputError(
-                f"The {which} side holds several arms of data set {dataset!r}: {', '.join(arms)}.",
+                f"The {which} side holds several arms of data set {key.dataset!r}: {', '.join(arms)}.",
                 hint=f"Name one: `PATH:{arms[0]}`, or the folder of that arm.",
             )
     return found
 
 
-def _boards(found: dict[tuple[str, str, str], list[RecordFolder]]) -> str:
+def _boards(found: dict[BoardKey, list[RecordFolder]]) -> str:
     return ", ".join(f"{dataset} of suite {suite} (board {board[:12]})" for suite, board, dataset in sorted(found))
 
 
@@ -163,7 +161,7 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
     if arm_a == arm_b:
         raise InputError(f"Both sides are arm {arm_a!r} of data set {a[0].header.dataset!r}.")
     group = Group([*a, *b])
-    seeds = sorted(set(group.cells[arm_a]) & set(group.cells[arm_b]))
+    seeds = sorted(set(group.members[arm_a]) & set(group.members[arm_b]))
     if not seeds:
         raise InputError(f"Arms {arm_a!r} and {arm_b!r} of data set {group.header.dataset!r} have no seed in common.")
     panel = Panel(group)
@@ -192,7 +190,7 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
         for seed in seeds:
             pair = panel.samples.get((arm_a, seed, primary)), panel.samples.get((arm_b, seed, primary))
             if pair[0] is not None and pair[1] is not None:
-                changes += _changes(group.cells[arm_a][seed], group.cells[arm_b][seed], pair[0], pair[1])
+                changes += _changes(group.members[arm_a][seed], group.members[arm_b][seed], pair[0], pair[1])
     return Comparison(
         dataset=group.header.dataset,
         suite=group.header.suite,
@@ -205,14 +203,14 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
     )
 
 
-def _changes(a: Cell, b: Cell, uus_a: Sample, uus_b: Sample) -> list[Change]:
+def _changes(a: Member, b: Member, uus_a: Sample, uus_b: Sample) -> list[Change]:
     import numpy as np
 
     is_a, is_b = uus_a.contributions == 1, uus_b.contributions == 1
     deployed_a, deployed_b = _deployed(a), _deployed(b)
     names = a.header.data.labels
-    ids = a.predictions["id"].astype(str).tolist()
-    labels = a.predictions["label"].tolist()
+    ids = a.ids
+    labels = a.deployed.labels.tolist()
     changes = []
     kinds: dict[Literal["repaired", "broken"], BoolArray] = {"repaired": is_a & ~is_b, "broken": ~is_a & is_b}
     for kind, rows in kinds.items():
@@ -243,26 +241,17 @@ class _Deployed:
     perturbed: Sequence[str]
 
 
-def _deployed(cell: Cell) -> _Deployed:
+def _deployed(member: Member) -> _Deployed:
     """What a classifier does with every test example, perturbed where the attack succeeded and as it was otherwise."""
-    import numpy as np
-
-    frame = cell.predictions
-    probs = probabilities(cell.record, frame, "prob").astype(float)
-    succeeded = [False] * len(frame)
-    if "status" in frame:
-        attacked = probabilities(cell.record, frame, "perturbed_prob").astype(float)
-        succeeded = (frame["status"] == "succeeded").tolist()
-        probs = np.where(np.asarray(succeeded)[:, None], attacked, probs)
-    texts = cell.record.frame("texts")
-    empty = [""] * len(frame)
-    plain, perturbed = empty, empty
-    if texts is not None and texts["id"].astype(str).tolist() == frame["id"].astype(str).tolist():
+    predictions = member.deployed
+    texts = member.record.frame("texts")
+    plain = perturbed = [""] * len(member.ids)
+    if texts is not None and texts["id"].astype(str).tolist() == member.ids:
         plain = _joined(texts, "text", "text_pair")
-        if "perturbed" in texts:
-            both = zip(_joined(texts, "perturbed", "perturbed_pair"), succeeded, strict=True)
+        if "perturbed" in texts and member.succeeded is not None:
+            both = zip(_joined(texts, "perturbed", "perturbed_pair"), member.succeeded, strict=True)
             perturbed = [text if fooled else "" for text, fooled in both]
-    return _Deployed(probs.argmax(axis=1).tolist(), probs.max(axis=1).tolist(), plain, perturbed)
+    return _Deployed(predictions.predicted.tolist(), predictions.confidence.astype(float).tolist(), plain, perturbed)
 
 
 def _joined(texts: pd.DataFrame, first: str, second: str) -> list[str]:
@@ -276,9 +265,8 @@ def _joined(texts: pd.DataFrame, first: str, second: str) -> list[str]:
 def to_json(comparisons: Sequence[Comparison]) -> str:
     """Comparisons as JSON, examples included."""
     import dataclasses
-    import json
 
-    from harness.report.frames import rounded
+    from harness.report.frames import as_json
 
     payload = [
         {
@@ -300,4 +288,4 @@ def to_json(comparisons: Sequence[Comparison]) -> str:
         }
         for found in comparisons
     ]
-    return json.dumps(rounded(payload), indent=2, ensure_ascii=False) + "\n"
+    return as_json(payload)

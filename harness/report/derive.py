@@ -7,14 +7,15 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from harness.components.score_name import ScoreName
 from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
-from harness.report.cells import Cell, Group, groups, probabilities
-from harness.report.model import Board, Difference, Figure, Leaderboard, Row, ScoreInfo
+from harness.report.groups import Group, Member, groups
+from harness.report.model import Board, Difference, Figure, Row, ScoreInfo
 from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
-from harness.statistics.digits import exact
-from harness.statistics.intervals import LEVEL, estimate
+from harness.statistics.intervals import estimate
 from harness.statistics.samples import figure, replicate
+from harness.unknowns import CLEAN, DEPLOYED
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
@@ -33,7 +34,7 @@ def primary_score(header: Record) -> str | None:
     """Name of the score that ranks: unknown unknowns in deployment at the primary threshold; on clean text if nothing else."""
     if not header.thresholds:
         return None
-    names = (f"uu@{exact(header.thresholds[0])}/{population}" for population in ("deployed", "clean"))
+    names = (str(ScoreName.uu(header.thresholds[0], population)) for population in (DEPLOYED, CLEAN))
     return next((name for name in names if name in header.scores), None)
 
 
@@ -47,18 +48,18 @@ class Panel:
         keys = list(self.samples)
         drawn = replicate(list(self.samples.values()), self.clusters)
         self._drawn: dict[tuple[str, int, str], FloatArray] = {key: drawn[:, i] for i, key in enumerate(keys)}
-        for arm, seeds in group.cells.items():
-            for seed, cell in seeds.items():
-                for name, column in cell.replicates.items():
+        for arm, seeds in group.members.items():
+            for seed, member in seeds.items():
+                for name, column in member.replicates.items():
                     self._drawn.setdefault((arm, seed, name), column)
 
     def seeds(self, arm: str, score: str) -> list[int]:
         """Seeds under which a score of an arm is defined."""
-        return [seed for seed, cell in sorted(self.group.cells[arm].items()) if cell.value(score) is not None]
+        return [seed for seed, member in sorted(self.group.members[arm].items()) if member.value(score) is not None]
 
     def values(self, arm: str, score: str, seeds: Sequence[int]) -> list[float]:
         """The score under each seed."""
-        return [float(self.group.cells[arm][seed].value(score) or 0.0) for seed in seeds]
+        return [float(self.group.members[arm][seed].value(score) or 0.0) for seed in seeds]
 
     def drawn(self, arm: str, score: str, seeds: Sequence[int]) -> FloatArray | None:
         """``(B, S)`` resampled values; ``None`` where a seed has none."""
@@ -148,7 +149,7 @@ def board(group: Group) -> Board:
     panel = Panel(group)
     infos = {name: score_info(group, name) for name in group.scores}
     primary = primary_score(header)
-    baseline = group.baseline if group.baseline in group.cells else None
+    baseline = group.baseline if group.baseline in group.members else None
 
     contrasts: dict[tuple[str, str], Contrast] = {}
     if baseline is not None:
@@ -163,7 +164,7 @@ def board(group: Group) -> Board:
     ranks = _ranks(panel, primary, {arm: figures[arm][primary].value for arm in group.arms} if primary else {})
     rows = []
     for arm in group.arms:
-        seeds = group.cells[arm]
+        seeds = group.members[arm]
         rows.append(
             Row(
                 arm=arm,
@@ -195,7 +196,7 @@ def board(group: Group) -> Board:
         validation=header.data.validation,
         test=header.data.test,
         fingerprints={
-            seed: next(cells[seed].header.data.fingerprint for cells in group.cells.values() if seed in cells)
+            seed: next(found[seed].header.data.fingerprint for found in group.members.values() if seed in found)
             for seed in group.seeds
         },
         primary=primary,
@@ -208,8 +209,8 @@ def board(group: Group) -> Board:
 
 def score_info(group: Group, name: str) -> ScoreInfo:
     """How to read a score, from the first record that has it; its range holds the figures of all records."""
-    cells = (cell for seeds in group.cells.values() for cell in seeds.values())
-    found = [cell.header.scores[name] for cell in cells if name in cell.header.scores]
+    members = (member for seeds in group.members.values() for member in seeds.values())
+    found = [member.header.scores[name] for member in members if name in member.header.scores]
     if not found:
         raise KeyError(name)
     lows, highs = [score.low for score in found], [score.high for score in found]
@@ -235,7 +236,7 @@ def _ranks(panel: Panel, primary: str | None, values: dict[str, float | None]) -
 
 
 def _flags(
-    arm: str, cells: Iterable[Cell], primary: str | None, contrasts: dict[tuple[str, str], Contrast]
+    arm: str, members: Iterable[Member], primary: str | None, contrasts: dict[tuple[str, str], Contrast]
 ) -> tuple[str, ...]:
     if primary is None or (arm, primary) not in contrasts or contrasts[arm, primary].estimate.value >= 0:
         return ()
@@ -244,19 +245,18 @@ def _flags(
         found = contrasts.get((arm, score))
         if found is not None and found.estimate.value < 0 and found.p < ALPHA:
             flags.append(flag)
-    if any(map(_one_class, cells)):
+    if any(map(_one_class, members)):
         flags.append(ONE_CLASS)
     return tuple(flags)
 
 
-def _one_class(cell: Cell) -> bool:
+def _one_class(member: Member) -> bool:
     """Whether nearly all clean test examples get the same class, and clearly fewer have it."""
     import numpy as np
 
-    frame = cell.predictions
-    predicted = probabilities(cell.record, frame, "prob").argmax(axis=1)
-    label = np.bincount(predicted).argmax()
-    share, true = float((predicted == label).mean()), float((frame["label"] == label).mean())
+    clean = member.populations[CLEAN]
+    label = np.bincount(clean.predicted).argmax()
+    share, true = float((clean.predicted == label).mean()), float((clean.labels == label).mean())
     return share >= NEARLY_ALL and share - true >= 1 - NEARLY_ALL
 
 
@@ -272,14 +272,13 @@ def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]
         notes.append(f"{named} is not among the records: no differences.")
     if primary is None:
         notes.append("The records count no unknown unknowns (metric uu): no ranks.")
-    lacking = {arm: sorted(set(group.seeds) - set(group.cells[arm])) for arm in group.arms}
+    lacking = {arm: sorted(set(group.seeds) - set(group.members[arm])) for arm in group.arms}
     for arm, seeds in lacking.items():
         if seeds:
             notes.append(f"Arm {arm} lacks seed {', '.join(map(str, seeds))}; it is compared on the others.")
     return notes
 
 
-def derive(records: Sequence[RecordFolder], baselines: Sequence[Baselines]) -> Leaderboard:
-    """See :meth:`harness.report.model.Leaderboard.build`."""
-    boards = [board(group) for group in groups(records)]
-    return Leaderboard(level=LEVEL, boards=tuple(add_reported(boards, baselines)))
+def derive(records: Sequence[RecordFolder], baselines: Sequence[Baselines]) -> tuple[Board, ...]:
+    """The boards of records, with reported rows; see :meth:`harness.report.Leaderboard.build`."""
+    return tuple(add_reported([board(group) for group in groups(records)], baselines))

@@ -5,14 +5,14 @@ Both describe one model, so there is one file per arm. Reported rows are not exp
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.report.frames import rounded
+from harness.report.frames import as_json, rounded
 
 if TYPE_CHECKING:
-    from harness.report.model import Board, Leaderboard, Row
+    from harness.report.leaderboard import Leaderboard
+    from harness.report.model import Board, Row
 
 
 def arms(leaderboard: Leaderboard) -> list[str]:
@@ -76,7 +76,7 @@ def lm_eval(leaderboard: Leaderboard, arm: str) -> str:
     }
     output["model_name"] = arm
     output["bliss_harness_version"] = __version__
-    return json.dumps(rounded(output), indent=2, ensure_ascii=False) + "\n"
+    return as_json(output)
 
 
 def hf_yaml(leaderboard: Leaderboard, arm: str) -> str:

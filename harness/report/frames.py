@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.report.model import Board, Leaderboard, Row
+    from harness.report.model import Board, Row
 
 DIGITS = 9
 """Significant digits of exported numbers: far beyond their accuracy, and free of the last bits of floating point."""
 
 
-def wide(leaderboard: Leaderboard) -> pd.DataFrame:
+def wide(boards: Sequence[Board]) -> pd.DataFrame:
     """One line per board and arm.
 
     Columns: ``suite, board, dataset, arm, reported, source, rank, seeds, test, baseline, primary, flags``; for every score
@@ -23,7 +24,7 @@ def wide(leaderboard: Leaderboard) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [_line(board, row) for board in leaderboard.boards for row in board.rows]
+    rows = [_line(board, row) for board in boards for row in board.rows]
     columns: dict[str, None] = {}
     for row in rows:
         columns.update(dict.fromkeys(row))
@@ -69,16 +70,16 @@ def _line(board: Board, row: Row) -> dict[str, Any]:
     return line
 
 
-def csv(leaderboard: Leaderboard) -> str:
+def csv(boards: Sequence[Board]) -> str:
     """See :meth:`harness.report.Leaderboard.to_csv`."""
-    return str(wide(leaderboard).to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
+    return str(wide(boards).to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
 
 
-def json(leaderboard: Leaderboard) -> str:
-    """See :meth:`harness.report.Leaderboard.to_json`."""
-    import json as encoder
+def as_json(value: Any) -> str:
+    """A value as JSON text of rounded floats, indented and with a line feed at its end."""
+    import json
 
-    return encoder.dumps(rounded(leaderboard.model_dump(mode="json")), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(rounded(value), indent=2, ensure_ascii=False) + "\n"
 
 
 def rounded(value: Any) -> Any:

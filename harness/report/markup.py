@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.report.columns import MINUS, Column, best_rows, captions, chosen_columns, title
 
 if TYPE_CHECKING:
-    from harness.report.model import Board, Leaderboard
+    from harness.report.model import Board
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -54,11 +54,11 @@ def _cells(
     return rows
 
 
-def markdown(leaderboard: Leaderboard, keys: Iterable[str] = ()) -> str:
+def markdown(boards: Sequence[Board], keys: Iterable[str] = ()) -> str:
     """See :meth:`harness.report.Leaderboard.to_markdown`."""
     wanted = list(keys)
     parts = []
-    for board in leaderboard.boards:
+    for board in boards:
         columns = chosen_columns(board, wanted)
         lines = [f"### {escape_markdown(title(board))}", ""]
         lines.append("| " + " | ".join(escape_markdown(column.title) for column in columns) + " |")
@@ -71,11 +71,11 @@ def markdown(leaderboard: Leaderboard, keys: Iterable[str] = ()) -> str:
     return "\n".join(parts)
 
 
-def latex(leaderboard: Leaderboard, keys: Iterable[str] = ()) -> str:
+def latex(boards: Sequence[Board], keys: Iterable[str] = ()) -> str:
     """See :meth:`harness.report.Leaderboard.to_latex`."""
     wanted = list(keys)
     parts = ["% needs \\usepackage{booktabs}"]
-    for board in leaderboard.boards:
+    for board in boards:
         columns = chosen_columns(board, wanted)
         layout = "".join("r" if column.numeric else "l" for column in columns)
         lines = [r"\begin{table}", r"  \centering", rf"  \begin{{tabular}}{{{layout}}}", r"    \toprule"]

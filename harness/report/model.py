@@ -1,30 +1,22 @@
-"""What a leaderboard is: boards of rows of figures, every one with its interval. Plain data; it is derived from records only.
+"""What a leaderboard is made of: boards of rows of figures, every one with its interval. Plain data, derived from records only.
 
 Figures are kept in the unit of their score (shares in [0, 1], counts as they are); renderings show shares in per cent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import RenderableType
 
-    from harness.records.model import RecordFolder
-    from harness.report.baselines import Baselines
+class Part(BaseModel):
+    """A frozen piece of a leaderboard."""
 
-LEADERBOARD_VERSION = 1
-
-
-class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Figure(_Part):
+class Figure(Part):
     """One score of one arm, aggregated over its seeds."""
 
     value: float | None
@@ -39,7 +31,7 @@ class Figure(_Part):
     """Number of seeds under which the score is defined."""
 
 
-class Difference(_Part):
+class Difference(Part):
     """A paired difference to the baseline arm on the same examples."""
 
     value: float
@@ -58,7 +50,7 @@ class Difference(_Part):
     which then may be missed as well."""
 
 
-class ScoreInfo(_Part):
+class ScoreInfo(Part):
     """How to read a score."""
 
     better: Literal["higher", "lower"] | None = None
@@ -75,7 +67,7 @@ class ScoreInfo(_Part):
         return None if self.low is None or self.high is None else self.high - self.low
 
 
-class Row(_Part):
+class Row(Part):
     """One arm: measured, or as a publication reports it."""
 
     arm: str
@@ -95,7 +87,7 @@ class Row(_Part):
     """What the arm is, as the suite has it."""
 
 
-class Board(_Part):
+class Board(Part):
     """The arms of one data set in one suite, comparable with one another."""
 
     suite: str
@@ -137,88 +129,3 @@ class Board(_Part):
             if row.arm == arm:
                 return row
         raise KeyError(arm)
-
-
-class Leaderboard(_Part):
-    """All boards. Build one with :meth:`build`; everything else is a view of it."""
-
-    schema_version: int = LEADERBOARD_VERSION
-    level: float = 0.95
-    """Confidence level of all intervals."""
-    boards: tuple[Board, ...] = ()
-
-    @classmethod
-    def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] | None = None) -> Leaderboard:
-        """Derive the leaderboard from records, and add reported rows to the boards that they speak of.
-
-        Args:
-            records: Records, in any order; those of different suites, boards or data sets are kept apart.
-            baselines: Reported figures; those that come with the project by default.
-
-        Raises:
-            harness.errors.InputError: Two records contradict each other (same arm and seed, other content; other data).
-        """
-        from harness.report.baselines import default_baselines
-        from harness.report.derive import derive
-
-        return derive(list(records), default_baselines() if baselines is None else list(baselines))
-
-    def filter(
-        self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
-    ) -> Leaderboard:
-        """Only the given data sets, arms and suites; an empty choice means all. Ranks and tests stay as they are.
-
-        Raises:
-            harness.errors.InputError: A name that no board has, or nothing is left.
-        """
-        from harness.report.views import choose
-
-        return choose(self, datasets=datasets, arms=arms, suites=suites)
-
-    def sort(self, by: str, *, descending: bool = False) -> Leaderboard:
-        """Rows sorted by a column: ``arm``, ``rank``, ``seeds``, ``delta`` (of the primary score) or any score's name.
-
-        Reported rows stay below the measured ones; rows without the figure come last.
-
-        Raises:
-            harness.errors.InputError: No board has the column.
-        """
-        from harness.report.views import arrange
-
-        return arrange(self, by, descending=descending)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One line per board and arm; columns ``SCORE``, ``SCORE_low``, ``SCORE_high``, ``SCORE_std`` and differences."""
-        from harness.report.frames import wide
-
-        return wide(self)
-
-    def to_csv(self) -> str:
-        """:meth:`to_pandas` as comma-separated values."""
-        from harness.report.frames import csv
-
-        return csv(self)
-
-    def to_json(self) -> str:
-        """Everything, as JSON of this model."""
-        from harness.report.frames import json
-
-        return json(self)
-
-    def to_markdown(self, columns: Iterable[str] = ()) -> str:
-        """Tables for a README, one per board."""
-        from harness.report.markup import markdown
-
-        return markdown(self, columns)
-
-    def to_latex(self, columns: Iterable[str] = ()) -> str:
-        """Tables for a paper, one per board (needs the LaTeX package ``booktabs``)."""
-        from harness.report.markup import latex
-
-        return latex(self, columns)
-
-    def to_rich(self, columns: Iterable[str] = (), *, intervals: bool = False) -> RenderableType:
-        """Tables for the terminal, which leave out the less important columns when it is narrow."""
-        from harness.report.terminal import Terminal
-
-        return Terminal(self, tuple(columns), intervals=intervals)

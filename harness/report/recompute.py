@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,61 +9,20 @@ from harness.components.example import Example, Task
 from harness.components.metric import AttackedTest, Outcome
 from harness.errors import HarnessError, InputError
 from harness.records.model import RecordFolder
-from harness.report.cells import probabilities
+from harness.report.groups import probabilities
 from harness.types import Texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.components.metric import Metric, Score
-    from harness.types import IntArray
 
-RECOVERABLE = frozenset({"baseline"})
-"""Needs of metrics that records can satisfy: the baseline's outcome, from its own record."""
-
-
-class TextsWithheldError(Exception):
-    """A metric asked for the texts of a record that leaves them out."""
+RECOVERABLE = frozenset({"baseline", "texts"})
+"""Needs of metrics that records can satisfy: the baseline's outcome, from its own record, and the texts where it keeps them."""
 
 
-class _Withheld(Example):
-    """An example whose text is not known."""
-
-    __slots__ = ()
-
-    @property
-    def text(self) -> str:
-        """There is none."""
-        raise TextsWithheldError
-
-    @property
-    def text_pair(self) -> str | None:
-        """There is none."""
-        raise TextsWithheldError
-
-
-class _WithheldTexts(Sequence[Texts]):
-    def __init__(self, length: int) -> None:
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: Any) -> Any:
-        raise TextsWithheldError
-
-
-class _TextlessAttack(AttackedTest):
-    """The attack on a test set whose texts are not known."""
-
-    def take(self, rows: IntArray) -> AttackedTest:
-        """A selection of it."""
-        chosen = [self.status[int(i)] for i in rows]
-        return _TextlessAttack(chosen, _WithheldTexts(len(chosen)), self.probs[rows], self.queries[rows])
-
-
-def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Outcome:
-    """The outcome that a record's predictions amount to.
+def recover_outcome(record: RecordFolder, baseline: RecordFolder | None = None) -> Outcome:
+    """The outcome that a record's predictions amount to; texts are empty where the record leaves them out.
 
     Args:
         record: A record.
@@ -82,10 +40,8 @@ def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Ou
     if "status" in predictions:
         parts = (probabilities(record, predictions, "perturbed_prob"), predictions["queries"].to_numpy())
         status = predictions["status"].tolist()
-        if texts is None:
-            attacked = _TextlessAttack(status, _WithheldTexts(len(status)), *parts)
-        else:
-            attacked = AttackedTest(status, texts_of(texts, "perturbed", "perturbed_pair"), *parts)
+        perturbed = [""] * len(status) if texts is None else texts_of(texts, "perturbed", "perturbed_pair")
+        attacked = AttackedTest(status, perturbed, *parts)
     return Outcome(
         task=Task(header.dataset, header.data.labels, header.data.columns, header.data.description),
         thresholds=header.thresholds,
@@ -94,7 +50,7 @@ def outcome_of(record: RecordFolder, baseline: RecordFolder | None = None) -> Ou
         validation=_examples(validation, None),
         validation_probs=probabilities(record, validation, "prob"),
         attacked=attacked,
-        baseline=None if baseline is None else outcome_of(baseline),
+        baseline=None if baseline is None else recover_outcome(baseline),
     )
 
 
@@ -116,22 +72,13 @@ def texts_of(frame: pd.DataFrame, first: str, second: str) -> list[Texts]:
 def _examples(frame: pd.DataFrame, texts: pd.DataFrame | None) -> list[Example]:
     ids, labels = frame["id"].tolist(), frame["label"].tolist()
     tags = [tuple(found) for found in frame["tags"]] if "tags" in frame else [()] * len(frame)
-    if texts is None:
-        return [_withheld(*parts) for parts in zip(ids, labels, tags, strict=True)]
-    known = texts_of(texts, "text", "text_pair")
+    known = [""] * len(frame) if texts is None else texts_of(texts, "text", "text_pair")
     return [
         Example(text, int(label), id=name, tags=tagged)
         if isinstance(text, str)
         else Example(text[0], int(label), text[1], id=name, tags=tagged)
         for name, label, tagged, text in zip(ids, labels, tags, known, strict=True)
     ]
-
-
-def _withheld(name: str, label: int, tags: tuple[str, ...]) -> Example:
-    example = object.__new__(_Withheld)
-    for key, value in (("label", int(label)), ("id", name), ("tags", tags)):
-        object.__setattr__(example, key, value)
-    return example
 
 
 @dataclass
@@ -163,7 +110,7 @@ def recompute(record: RecordFolder, baseline: RecordFolder | None = None) -> Rec
     """
     from harness.registry import registry
 
-    known = Recomputed(outcome_of(record, baseline))
+    known = Recomputed(recover_outcome(record, baseline))
     lonely = record.header.arm != record.header.baseline and baseline is None
     for role, use in sorted(record.header.components.items()):
         kind, _, name = role.partition(":")
@@ -180,11 +127,10 @@ def recompute(record: RecordFolder, baseline: RecordFolder | None = None) -> Rec
         if "baseline" in metric.needs and lonely:
             known.skipped[name] = f"needs the record of arm {record.header.baseline!r} under the same seed"
             continue
-        plain = replace(known.outcome, baseline=known.outcome.baseline if "baseline" in metric.needs else None)
-        try:
-            known.scores.update(metric.score(plain).scalars)
-        except TextsWithheldError:
+        if "texts" in metric.needs and record.frame("texts") is None:
             known.skipped[name] = "needs the texts, which this record leaves out"
             continue
+        plain = replace(known.outcome, baseline=known.outcome.baseline if "baseline" in metric.needs else None)
+        known.scores.update(metric.score(plain).scalars)
         known.metrics[name] = metric
     return known

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.records.model import find_records
 from harness.report.baselines import Baselines
-from harness.report.model import Leaderboard
+from harness.report.leaderboard import Leaderboard
 
 
 def build_site(results: Iterable[Path], output: Path, *, baselines: Iterable[Baselines] | None = None) -> list[Path]:

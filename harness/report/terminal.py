@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,25 +15,25 @@ from rich.text import Text
 from harness.report.columns import Column, best_rows, captions, chosen_columns, title
 
 if TYPE_CHECKING:
-    from harness.report.model import Board, Leaderboard
+    from harness.report.model import Board
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """A leaderboard that rich can print.
+    """Boards that rich can print.
 
     Attributes:
-        leaderboard: What to show.
+        boards: What to show.
         columns: Names of the columns; the usual ones if empty.
         intervals: Whether to print intervals below the figures.
     """
 
-    leaderboard: Leaderboard
+    boards: Sequence[Board]
     columns: tuple[str, ...] = ()
     intervals: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for board in self.leaderboard.boards:
+        for board in self.boards:
             columns = chosen_columns(board, self.columns)
             table, hidden = self._fit(board, columns, console, options)
             yield Text(title(board), style="bold")

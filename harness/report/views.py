@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from harness.report.model import Board, Leaderboard, Row
+    from harness.report.model import Board, Row
 
 SORTABLE = ("arm", "rank", "seeds", "delta", "p")
 """Columns to sort by, besides the scores."""
 
 
 def choose(
-    leaderboard: Leaderboard, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
-) -> Leaderboard:
+    boards: Sequence[Board], *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
+) -> tuple[Board, ...]:
     """See :meth:`harness.report.Leaderboard.filter`."""
-    boards = leaderboard.boards
     chosen_datasets = _known("data set", datasets, [board.dataset for board in boards])
     chosen_suites = _known("suite", suites, [board.suite for board in boards])
     chosen_arms = _known("arm", arms, [row.arm for board in boards for row in board.rows])
@@ -33,7 +32,7 @@ def choose(
             kept.append(board.model_copy(update={"rows": rows}))
     if boards and not kept:
         raise InputError("No row of the leaderboard is of all the chosen data sets, arms and suites.")
-    return leaderboard.model_copy(update={"boards": tuple(kept)})
+    return tuple(kept)
 
 
 def _known(what: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]:
@@ -43,20 +42,20 @@ def _known(what: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]:
     return chosen
 
 
-def arrange(leaderboard: Leaderboard, by: str, *, descending: bool = False) -> Leaderboard:
+def arrange(boards: Sequence[Board], by: str, *, descending: bool = False) -> tuple[Board, ...]:
     """See :meth:`harness.report.Leaderboard.sort`."""
-    names = {name for board in leaderboard.boards for row in board.rows for name in row.scores}
+    names = {name for board in boards for row in board.rows for name in row.scores}
     if by not in names and by not in SORTABLE:
         raise InputError(f"The leaderboard cannot be sorted by {by!r}. {did_you_mean(by, {*names, *SORTABLE})}")
-    boards = []
-    for board in leaderboard.boards:
+    arranged = []
+    for board in boards:
         keyed = [(sort_key(board, row, by), row) for row in board.rows]
         present = sorted(
             (pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0] or 0, reverse=descending
         )
         rows = [row for _, row in present] + [row for key, row in keyed if key is None]
-        boards.append(board.model_copy(update={"rows": tuple(sorted(rows, key=lambda row: row.reported))}))
-    return leaderboard.model_copy(update={"boards": tuple(boards)})
+        arranged.append(board.model_copy(update={"rows": tuple(sorted(rows, key=lambda row: row.reported))}))
+    return tuple(arranged)
 
 
 def sort_key(board: Board, row: Row, by: str) -> float | str | None:

@@ -59,7 +59,8 @@ def write_cell(
         ),
         components=dict(cell.components),
         counts=counts(cell, opened),
-        usage={name: spent[name] for name in USAGE if name in spent} | ({"lost": lost} if lost else {}),
+        usage={name: amount for name, amount in spent.items() if name in USAGE or name.startswith("seconds/")}
+        | ({"lost": lost} if lost else {}),
         scores=scores,
         artifacts={role: stage.id for role, stage in {**cell.stages, "evaluate": cell.evaluate}.items()},
         files={},

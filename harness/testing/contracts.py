@@ -347,6 +347,28 @@ class MetricContract(ComponentContract):
         assert list(first) == list(second)
         assert all(np.isclose(first[n].value, second[n].value, equal_nan=True) for n in first)
 
+    def test_it_says_whether_it_reads_texts(self) -> None:
+        """Without the need ``"texts"``, the same scores where texts are not known: records may leave them out."""
+        from dataclasses import replace
+
+        import numpy as np
+
+        def bare(outcome: Outcome) -> Outcome:
+            test, validation = (
+                [replace(example, text="", text_pair=None) for example in examples]
+                for examples in (outcome.test, outcome.validation)
+            )
+            attacked = outcome.attacked and replace(outcome.attacked, perturbed=[""] * len(test))
+            baseline = outcome.baseline and bare(outcome.baseline)
+            return replace(outcome, test=test, validation=validation, attacked=attacked, baseline=baseline)
+
+        metric = self.component()
+        known, unknown = (metric.score(outcome).scalars for outcome in (self.outcome(), bare(self.outcome())))
+        same = list(known) == list(unknown) and all(
+            np.isclose(known[name].value, unknown[name].value, equal_nan=True) for name in known
+        )
+        assert same or "texts" in metric.needs, 'its scores depend on texts: add "texts" to its `needs`'
+
     def test_one_example(self) -> None:
         """The smallest test set there is."""
         import numpy as np

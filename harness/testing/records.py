@@ -5,7 +5,7 @@ The predictions are drawn at random; everything that follows from them is comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -104,12 +104,15 @@ def pretend_record(
     size: int = 300,
     suite: str = "pretend",
     dataset: str = "pretend",
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = METRICS,
     texts: bool = True,
     baseline: str = "only",
     resamples: int = 10,
 ) -> RecordFolder:
-    """Write the record of a pretended arm, with contributions and replicates as a run writes them."""
+    """Write the record of a pretended arm, with contributions and replicates as a run writes them.
+
+    ``metrics`` are names, or options by name.
+    """
     import numpy as np
     import pandas as pd
 
@@ -118,7 +121,10 @@ def pretend_record(
     from harness.statistics.resampling import cluster_id, resample_rows
 
     outcome = pretend_outcome(arm, seed=seed, size=size, dataset=dataset)
-    components = {name: cast("Metric", registry().create("metric", name)) for name in metrics}
+    options = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
+    components = {
+        name: cast("Metric", registry().create("metric", name, dict(given))) for name, given in options.items()
+    }
     found: dict[str, tuple[str, Score]] = {}
     frames = _frames(outcome, texts=texts)
     for name, metric in components.items():

@@ -216,6 +216,13 @@ def fabricate(
                 )
                 if "generate" in definition:
                     frames |= synthetic_tables(first, label, rng)
+            timings = {
+                f"fine-tune {dataset} · base · seed {seed}": 40.0,
+                f"fine-tune {dataset} · {arm} · seed {seed}": 3.0 * a,
+                f"value {dataset} · dvrl · seed {seed}": 9.0 * ("weights" in definition),
+                f"attack {dataset} · {arm} · seed {seed}": 60 + 5 * rng.random(),
+                f"evaluate {dataset} · {arm} · seed {seed}": 4 + rng.random(),
+            }
             header = Record(
                 suite=suite,
                 board=f"b0a4d{n:03d}",
@@ -247,12 +254,10 @@ def fabricate(
                 scores=scores,
                 artifacts={"evaluate": f"{a}{seed}"},
                 files={},
-                timings={
-                    f"fine-tune {dataset} · base · seed {seed}": 40.0,
-                    f"fine-tune {dataset} · {arm} · seed {seed}": 3.0 * a,
-                    f"value {dataset} · dvrl · seed {seed}": 9.0 * ("weights" in definition),
-                    f"attack {dataset} · {arm} · seed {seed}": 60 + 5 * rng.random(),
-                    f"evaluate {dataset} · {arm} · seed {seed}": 4 + rng.random(),
+                timings=timings,
+                usage={
+                    f"seconds/{kind}": sum(value for name, value in timings.items() if name.startswith(f"{kind} "))
+                    for kind in ("fine-tune", "value", "attack", "evaluate")
                 },
                 environment=Environment(
                     python="3.11", platform="Linux", packages={"torch": "2.13.0"}, device="cpu", threads=2

@@ -16,7 +16,7 @@ import harness.report.html as report
 from harness.records.model import RecordFolder, find_records
 from harness.report.baselines import Baselines, ReportedEntry
 from harness.report.html.valuation import valuation_page
-from harness.report.model import Leaderboard
+from harness.report.leaderboard import Leaderboard
 from harness.valuation.report import ValuationReport
 
 pytestmark = pytest.mark.browser

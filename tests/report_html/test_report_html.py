@@ -24,11 +24,14 @@ from harness.records.model import RecordFolder, find_records
 from harness.records.writer import write_record
 from harness.report.baselines import Baselines, ReportedEntry
 from harness.report.html import charting, curves
-from harness.report.html.boards import group_records
 from harness.report.html.examples import edits
+from harness.report.html.sections import sections as group_records
 from harness.report.html.spots import outline
 from harness.report.html.values import value_boxes
-from harness.report.model import Leaderboard
+from harness.report.leaderboard import Leaderboard
+from harness.report.packing import pack
+from harness.testing.records import PretendArm, pretend_record
+from harness.unknowns import TAUS, Predictions
 
 Maker = Callable[..., list[RecordFolder]]
 HOSTILE = "</script><script>alert(1)</script><!-- <b>bold</b> & \u2028 end"
@@ -346,25 +349,30 @@ def test_uu_curves_agree_with_the_scores_of_the_records(records: list[RecordFold
             assert curve.loc[(population, arm, 0.8), "high"] == max(values)
 
 
+def guesses(confidence: np.ndarray, wrong: np.ndarray) -> Predictions:
+    """Predictions of the first of two classes with a given confidence."""
+    return Predictions.all(wrong.astype(int), np.stack([confidence, 1 - confidence], axis=1))
+
+
 def test_a_confidence_equal_to_the_threshold_counts() -> None:
     confidence = np.asarray([0.65, 0.8, 0.9, 0.95], dtype=np.float32)
-    counts = curves.uu_counts(confidence, np.asarray([True, True, False, True]))
-    assert dict(zip(curves.TAUS.tolist(), counts.tolist(), strict=True))[0.65] == 3
-    assert counts[curves.TAUS == 0.81] == 1
+    counts = guesses(confidence, np.asarray([True, True, False, True])).uu_counts()
+    assert dict(zip(TAUS, counts.tolist(), strict=True))[0.65] == 3
+    assert counts[np.asarray(TAUS) == 0.81] == 1
 
 
 def test_bins_take_confidences_on_their_bounds_as_the_scores_do() -> None:
     confidence = np.asarray([0.6, 0.6, 0.66, 0.8, 0.8, 0.85], dtype=np.float32)
     wrong = np.asarray([True, True, False, False, False, True])
-    one = Mock(populations=("clean",), arms=("a",), seeds_of=lambda arm: [0])
-    one.predictions.return_value.population.return_value = (confidence, wrong)
+    member = Mock(populations={"clean": guesses(confidence, wrong)})
+    member.configure_mock(
+        **{"table.return_value": None, "header.seed": 0, "header.scores": {}, "header.components": {}}
+    )
+    one = Mock(populations=("clean",), arms=("a",), of=lambda arm: [member])
     bins = curves.reliability(one)
     assert bins["right"].tolist() == [0.6, 0.6667, 0.8, 0.8667]
     assert curves.calibration_errors(bins)["ece"].item() == pytest.approx(0.465, abs=1e-4)
-    one.predictions.return_value.population.return_value = (
-        np.asarray([0.65, 0.9], np.float32),
-        np.asarray([True, True]),
-    )
+    member.populations = {"clean": guesses(np.asarray([0.65, 0.9], np.float32), np.asarray([True, True]))}
     assert curves.wrong_confidence(one)["left"].tolist() == [0.65, 0.9]
 
 
@@ -398,6 +406,49 @@ def test_calibration_errors_agree_with_the_scores_of_the_records(records: list[R
     for arm in board.arms:
         expected = board.records[arm, 0].header.scores["ece/clean"].value
         assert errors["clean", arm] == pytest.approx(expected, abs=2e-3)
+
+
+def test_charts_show_what_the_metrics_computed_whatever_their_options(tmp_path: Path) -> None:
+    metrics = {"accuracy": {}, "confidence": {"bins": 8}, "uu": {}, "ece": {"bins": 10}}
+    for arm in ("only", "bliss"):
+        for seed in (0, 1):
+            pretend_record(tmp_path / "all", PretendArm(arm), seed=seed, size=90, metrics=metrics, resamples=2)
+    pack([tmp_path / "all"], tmp_path / "bare", texts=False)  # leaves the tables out
+    drawn = []
+    for folder in ("all", "bare"):
+        found = find_records([tmp_path / folder])
+        board = Leaderboard.build(found, baselines=())
+        document = Document(report.render(found, board, title="t"))
+        specs = [document.data(f"data-1-{name}-spec") for name in ("reliability", "wrong", "uu")]
+        drawn.append([spec["data"] for spec in specs if isinstance(spec, dict)])
+        assert "in each of 10 confidence bins" in document.text
+        assert ("Computed from the predictions: not all of these records" in document.text) == (folder == "bare")
+        (section,) = group_records(found)
+        errors = curves.calibration_errors(curves.reliability(section)).set_index(["population", "arm"])["ece"]
+        for name in ("clean", "deployed"):
+            for row in board.boards[0].measured:
+                assert errors[name, row.arm] == pytest.approx(row.scores[f"ece/{name}"].value)
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0][0]["columns"]["right"]) <= {round(i / 10, 4) for i in range(1, 11)}
+    assert set(drawn[0][1]["columns"]["left"]) <= {0.5 + i / 16 for i in range(8)}
+
+
+def test_a_threshold_between_those_of_the_curve_is_drawn_too(tmp_path: Path) -> None:
+    (record,) = [pretend_record(tmp_path, PretendArm("only"), size=60, resamples=2)]
+    odd = RecordFolder(record.folder, record.header.model_copy(update={"thresholds": (0.6543, 0.8)}))
+    (section,) = group_records([odd])
+    counts = curves.uu_curves(section).set_index(["population", "tau"])["mean"]
+    for population, predictions in section.first("only").populations.items():
+        assert counts[population, 0.6543] == predictions.uu(0.6543).sum()
+        assert counts[population, 0.8] == predictions.uu(0.8).sum()
+
+
+def test_older_records_have_one_time_for_all_stages(records: list[RecordFolder]) -> None:
+    old = [RecordFolder(r.folder, r.header.model_copy(update={"usage": {}})) for r in records]
+    board = next(board for board in group_records(old) if board.title == "pairs")
+    seconds = curves.timings(board).set_index(["arm", "stage"])["seconds"]
+    for arm in board.arms:
+        assert seconds[arm, "all stages"] == pytest.approx(sum(board.records[arm, 0].header.timings.values()), rel=1e-4)
 
 
 def test_stage_times_are_summed_by_kind_of_stage(records: list[RecordFolder]) -> None:

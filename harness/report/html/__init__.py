@@ -10,7 +10,7 @@ from harness.errors import StoreError
 
 if TYPE_CHECKING:
     from harness.records.model import RecordFolder
-    from harness.report.model import Leaderboard
+    from harness.report.leaderboard import Leaderboard
 
 
 def render(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-from harness.report.html.boards import Board
 from harness.report.html.embed import embedded_size
+from harness.report.html.sections import Section
+from harness.unknowns import CLEAN, Predictions
 
 MOST = 600
 """Test examples of a data set at most."""
@@ -41,19 +42,19 @@ def edits(original: str, changed: str) -> Edits:
     return out
 
 
-def order_examples(board: Board, rng: np.random.Generator) -> list[int]:
+def order_examples(section: Section, rng: np.random.Generator) -> list[int]:
     """Positions of the test examples in the order in which they are taken up, the telling ones first.
 
     Repaired (a UU of the baseline and not of some other arm), broken (the reverse), UUs of all arms and the rest are
     shuffled and taken in turn, in the proportion 3 : 3 : 2 : 2.
     """
-    base = board.predictions(board.baseline, board.seeds_of(board.baseline)[0])
-    tau = board.thresholds[0]
-    reference = base.uus(tau)
+    base = section.first(section.baseline)
+    tau = section.thresholds[0]
+    reference = base.deployed.uu(tau)
     others = [
-        predictions.uus(tau)
-        for arm in board.arms
-        if (predictions := board.predictions(arm, board.seeds_of(arm)[0])).ids == base.ids and arm != board.baseline
+        member.deployed.uu(tau)
+        for arm in section.arms
+        if (member := section.first(arm)).ids == base.ids and arm != section.baseline
     ]
     some = np.any(others, axis=0) if others else reference
     every = np.all(others, axis=0) if others else reference
@@ -79,11 +80,11 @@ def texts_of(frame: pd.DataFrame, ids: Sequence[str]) -> dict[str, Json]:
     return {str(row["id"]): row for row in rows_of(frame[frame["id"].isin(ids)])}
 
 
-def test_examples(board: Board, *, budget: int, seed: int) -> Json:
+def test_examples(section: Section, *, budget: int, seed: int) -> Json:
     """Test examples with every arm's predictions.
 
     Args:
-        board: The data set's records.
+        section: The data set's records.
         budget: Bytes they may take in the page.
         seed: Decides which are shown.
 
@@ -92,15 +93,15 @@ def test_examples(board: Board, *, budget: int, seed: int) -> Json:
         ``p``: class and confidence (per mille) clean, whether the attack succeeded, class and confidence as deployed; and
         ``e``: the edits of each text, or ``null`` where nothing changed.
     """
-    keys = [(arm, s) for arm in board.arms for s in board.seeds]
-    base = board.predictions(board.baseline, board.seeds_of(board.baseline)[0])
-    order = order_examples(board, np.random.default_rng([seed, len(base.ids)]))[:MOST]
+    keys = [(arm, s) for arm in section.arms for s in section.seeds]
+    base = section.first(section.baseline)
+    order = order_examples(section, np.random.default_rng([seed, len(base.ids)]))[:MOST]
     ids = [base.ids[i] for i in order]
     sources = {}
     for key in keys:
-        frame = board.records[key].frame("texts") if key in board.records else None
+        frame = section.records[key].record.frame("texts") if key in section.records else None
         sources[key] = {} if frame is None else texts_of(frame, ids)
-    rows = {key: _positions(board, key, ids) for key in keys}
+    rows = {key: _positions(section, key, ids) for key in keys}
     plain: dict[str, Json] = {}
     for source in reversed(sources.values()):
         plain |= source
@@ -109,8 +110,8 @@ def test_examples(board: Board, *, budget: int, seed: int) -> Json:
         row = plain.get(name)
         item: Json = {
             "id": name,
-            "label": int(base.labels[position]),
-            "p": [_prediction(board, key, rows[key].get(name)) for key in keys],
+            "label": int(base.deployed.labels[position]),
+            "p": [_prediction(section, key, rows[key].get(name)) for key in keys],
         }
         if base.tags[position]:
             item["tags"] = list(base.tags[position])
@@ -125,23 +126,27 @@ def test_examples(board: Board, *, budget: int, seed: int) -> Json:
     return {"examples": examples, "total": len(base.ids)}
 
 
-def _positions(board: Board, key: tuple[str, int], ids: Sequence[str]) -> dict[str, int]:
-    if key not in board.records:
+def _positions(section: Section, key: tuple[str, int], ids: Sequence[str]) -> dict[str, int]:
+    if key not in section.records:
         return {}
     wanted = set(ids)
-    return {name: i for i, name in enumerate(board.predictions(*key).ids) if name in wanted}
+    return {name: i for i, name in enumerate(section.records[key].ids) if name in wanted}
 
 
-def _prediction(board: Board, key: tuple[str, int], row: int | None) -> list[int] | None:
+def _prediction(section: Section, key: tuple[str, int], row: int | None) -> list[int] | None:
     if row is None:
         return None
-    predictions = board.predictions(*key)
-    clean = predictions.probs[row]
-    after = clean if predictions.after is None else predictions.after[row]
-    out = [int(clean.argmax()), round(float(clean.max()) * 1000), int(predictions.succeeded[row])]
+    member = section.records[key]
+    clean, after = member.populations[CLEAN], member.deployed
+    hit = member.succeeded is not None and bool(member.succeeded[row])
     # Whether it is an unknown unknown is decided here, on the unrounded confidence.
-    sure = [int(p.max() >= np.float32(tau)) for p in (clean, after) for tau in board.thresholds[:1]]
-    return [*out, int(after.argmax()), round(float(after.max()) * 1000), *sure]
+    sure = [int(predictions.confident(section.thresholds[0])[row]) for predictions in (clean, after)]
+    return [*_rounded(clean, row), int(hit), *_rounded(after, row), *sure]
+
+
+def _rounded(predictions: Predictions, row: int) -> list[int]:
+    """Class and confidence, per mille."""
+    return [int(predictions.predicted[row]), round(float(predictions.confidence[row]) * 1000)]
 
 
 def _edits(row: Json | None) -> list[Edits] | None:
@@ -152,7 +157,7 @@ def _edits(row: Json | None) -> list[Edits] | None:
     return found if any(found) else None
 
 
-def synthetic_examples(board: Board, *, budget: int, seed: int) -> Json:
+def synthetic_examples(section: Section, *, budget: int, seed: int) -> Json:
     """Unknown unknowns elicited from the training set, with hypotheses and the samples made from them.
 
     Returns:
@@ -161,13 +166,13 @@ def synthetic_examples(board: Board, *, budget: int, seed: int) -> Json:
         and ``rejected``; ``total_uus``: how many there are.
     """
     sharing: dict[tuple[int, str], list[str]] = {}
-    for (arm, run_seed), record in board.records.items():
-        digest = record.header.files.get("synthetic.parquet")
+    for (arm, run_seed), member in section.records.items():
+        digest = member.header.files.get("synthetic.parquet")
         if digest is not None:
             sharing.setdefault((run_seed, digest), []).append(arm)
     groups: list[tuple[list[str], int, pd.DataFrame, pd.DataFrame | None]] = []
     for (run_seed, _), arms in sharing.items():
-        record = board.records[arms[0], run_seed]
+        record = section.records[arms[0], run_seed].record
         frame, rejected = record.frame("synthetic"), record.frame("rejected")
         for uu, rows in frame.groupby("uu", sort=True) if frame is not None else []:
             groups.append((arms, run_seed, rows, None if rejected is None else rejected[rejected["uu"] == uu]))
@@ -208,27 +213,27 @@ def _group(rows: list[Json], rejected: list[Json]) -> Json:
     return out
 
 
-def browser_data(boards: Sequence[Board], *, budget: int, seed: int) -> list[Json]:
+def browser_data(sections: Sequence[Section], *, budget: int, seed: int) -> list[Json]:
     """The data of the browser, per data set, within ``budget`` bytes in all."""
-    share = budget // max(1, len(boards))
+    share = budget // max(1, len(sections))
     out = []
-    for board in boards:
-        synthetic = synthetic_examples(board, budget=share // 4, seed=seed)
+    for section in sections:
+        synthetic = synthetic_examples(section, budget=share // 4, seed=seed)
         left = share - embedded_size(synthetic)
-        header = board.header
+        header = section.header
         out.append(
             {
-                "key": board.key,
-                "title": board.title,
+                "key": section.key,
+                "title": section.title,
                 "labels": list(header.data.labels),
                 "columns": list(header.data.columns),
-                "arms": list(board.arms),
-                "colors": [board.palette.index(arm) % 8 for arm in board.arms],
-                "seeds": list(board.seeds),
-                "tau": board.thresholds[0],
-                "attacked": board.attacked,
+                "arms": list(section.arms),
+                "colors": [section.palette.index(arm) % 8 for arm in section.arms],
+                "seeds": list(section.seeds),
+                "tau": section.thresholds[0],
+                "attacked": section.attacked,
                 **synthetic,
-                **test_examples(board, budget=left, seed=seed),
+                **test_examples(section, budget=left, seed=seed),
             }
         )
     return out

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from harness.report import columns
-from harness.report.html.boards import Board
-from harness.report.html.figures import Figure, by_arm, chart, quantitative, small_multiples, tip
+from harness.report.html.sections import Section
 from harness.report.html.table import heading
-from harness.report.model import Board as Standing
-from harness.report.model import Leaderboard
+from harness.report.html.vega import Chart, by_arm, chart, quantitative, small_multiples, tip
+
+if TYPE_CHECKING:
+    from harness.report.leaderboard import Leaderboard
+    from harness.report.model import Board
 
 
-def standing(board: Board, leaderboard: Leaderboard) -> Standing | None:
-    """The leaderboard's board of the same records."""
-    key = (board.header.suite, board.header.dataset, board.header.board)
+def standing(section: Section, leaderboard: Leaderboard) -> Board | None:
+    """The board of the section's records."""
+    key = (section.header.suite, section.header.dataset, section.header.board)
     return next((found for found in leaderboard.boards if (found.suite, found.dataset, found.board) == key), None)
 
 
-def best_arm(board: Board, leaderboard: Leaderboard) -> str:
+def best_arm(section: Section, leaderboard: Leaderboard) -> str:
     """The arm that stands first, the baseline aside; the last arm where there are no ranks."""
-    found = standing(board, leaderboard)
+    found = standing(section, leaderboard)
     ranked = [] if found is None else [row.arm for row in found.measured if row.rank is not None]
-    return next((arm for arm in ranked if arm in board.arms and arm != board.baseline), board.arms[-1])
+    return next((arm for arm in ranked if arm in section.arms and arm != section.baseline), section.arms[-1])
 
 
-def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
+def overview(section: Section, leaderboard: Leaderboard) -> Chart | None:
     """Paired differences of the figures that belong together, or ``None`` where there is nothing to compare."""
-    found = standing(board, leaderboard)
+    found = standing(section, leaderboard)
     if found is None or found.primary is None:
         return None
     names = [found.primary, "accuracy/clean", "accuracy/attacked", "confidence/clean"]
@@ -57,7 +59,7 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
             numbers.append([row.arm, title, columns.difference_text(found, name, difference), p])
     if not rows:
         return None
-    arms = [arm for arm in board.arms if any(row["arm"] == arm for row in rows)]
+    arms = [arm for arm in section.arms if any(row["arm"] == arm for row in rows)]
     y = {"field": "arm", "type": "nominal", "title": None, "sort": arms, "axis": {"labelLimit": 110}}
     lines = [
         tip("arm", "Arm"),
@@ -66,7 +68,7 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
         tip("high", "to", "+.2f"),
     ]
     spec = chart(
-        board,
+        section,
         pd.DataFrame(rows),
         30 * len(arms) + 10,
         layer=[
@@ -76,7 +78,7 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
                     "y": y,
                     "x": quantitative("low", "", axis={"tickCount": 5}),
                     "x2": {"field": "high"},
-                    "color": by_arm(board),
+                    "color": by_arm(section),
                     "tooltip": [*lines, tip("p", "p")],
                 },
             },
@@ -85,20 +87,20 @@ def overview(board: Board, leaderboard: Leaderboard) -> Figure | None:
                 "encoding": {
                     "y": y,
                     "x": quantitative("value", "", axis={"tickCount": 5}),
-                    "color": by_arm(board),
+                    "color": by_arm(section),
                     "tooltip": [*lines, tip("p", "p")],
                 },
             },
             {"mark": {"type": "rule", "strokeDash": [4, 3]}, "encoding": {"x": {"datum": 0}}},
         ],
     )
-    spec = small_multiples(board, 200, spec, field="score", sort=[row["score"] for row in rows])
+    spec = small_multiples(section, 200, spec, field="score", sort=[row["score"] for row in rows])
     spec["usermeta"]["axis"] = 12 + min(110, 7 * max(len(arm) for arm in arms))  # room for the names
     spec["resolve"] = {"scale": {"x": "independent"}}
     first = [row for row in rows if row["score"] == rows[0]["score"]]
-    return Figure(
-        f"{board.key}-overview",
-        f"Difference to {board.baseline}",
+    return Chart(
+        f"{section.key}-overview",
+        f"Difference to {section.baseline}",
         f"Paired differences on the same test examples with {leaderboard.level:.0%} intervals; an interval that misses zero is "
         "more than chance. Fewer unknown unknowns count only if accuracy and confidence hold.",
         f"{rows[0]['score']}: "

@@ -7,24 +7,27 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.records.model import Record, RecordFolder
 from harness.report.html import examples, spots
-from harness.report.html.boards import Board, group_records
 from harness.report.html.charting import charting
+from harness.report.html.charts import charts
 from harness.report.html.embed import script_json
-from harness.report.html.figures import Figure, figures
 from harness.report.html.overview import best_arm, overview
+from harness.report.html.sections import Section, sections
 from harness.report.html.table import Table, tables
-from harness.report.model import Leaderboard
+from harness.report.html.vega import Chart
 from harness.report.synthesis import syntheses
 from harness.statistics.digits import exact
+from harness.version import __version__
+
+if TYPE_CHECKING:
+    from harness.report.leaderboard import Leaderboard
 
 LIMIT = 5_000_000
 """Bytes that a page may have."""
@@ -64,33 +67,33 @@ def environment() -> Environment:
     )
 
 
-def figure_context(figure: Figure) -> dict[str, Any]:
-    """A figure as the template wants it."""
-    height = figure.spec.get("height", 420)
-    return {**vars(figure), "json": script_json(figure.spec), "height": height}
+def chart_context(chart: Chart) -> dict[str, Any]:
+    """A chart as the template wants it."""
+    height = chart.spec.get("height", 420)
+    return {**vars(chart), "json": script_json(chart.spec), "height": height}
 
 
-def board_context(board: Board, leaderboard: Leaderboard, *, points: int) -> dict[str, Any]:
+def section_context(section: Section, leaderboard: Leaderboard, *, points: int) -> dict[str, Any]:
     """A data set's section."""
-    chart = spots.blind_spot_map(board, limit=points, seed=SEED)
-    found = [figure for figure in (overview(board, leaderboard), *figures(board), chart) if figure is not None]
-    narrow = [figure for figure in found if not figure.wide]
-    found = [figure for figure in found if figure.wide] + narrow
+    spot_map = spots.blind_spot_map(section, limit=points, seed=SEED)
+    found = [chart for chart in (overview(section, leaderboard), *charts(section), spot_map) if chart is not None]
+    narrow = [chart for chart in found if not chart.wide]
+    found = [chart for chart in found if chart.wide] + narrow
     if len(narrow) % 2:  # they stand in pairs
         found[-1] = replace(found[-1], wide=True)
-    data = board.header.data
+    data = section.header.data
     parts = [data.description] if data.description else []
     parts.append(f"{data.train:,} training, {data.validation:,} validation and {data.test:,} test examples;")
     parts.append(
-        f"classes {', '.join(data.labels)}; {plural(len(board.arms), 'arm')}, {plural(len(board.seeds), 'seed')}."
+        f"classes {', '.join(data.labels)}; {plural(len(section.arms), 'arm')}, {plural(len(section.seeds), 'seed')}."
     )
     return {
-        "key": board.key,
-        "title": board.title,
+        "key": section.key,
+        "title": section.title,
         "summary": " ".join(parts),
-        "arms": [(arm, board.palette.index(arm) % 8) for arm in board.arms],
-        "figures": [figure_context(figure) for figure in found],
-        "points": chart.caption.partition(".")[0] if chart and chart.caption.startswith("A sample") else None,
+        "arms": [(arm, section.palette.index(arm) % 8) for arm in section.arms],
+        "figures": [chart_context(chart) for chart in found],
+        "points": spot_map.caption.partition(".")[0] if spot_map and spot_map.caption.startswith("A sample") else None,
     }
 
 
@@ -99,22 +102,22 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def provenance(boards: Sequence[Board]) -> list[dict[str, Any]]:
+def provenance(sections: Sequence[Section]) -> list[dict[str, Any]]:
     """What the records of each data set were made with."""
-    return [{"title": board.title, "facts": board_facts(board.header, board)} for board in boards]
+    return [{"title": section.title, "facts": section_facts(section.header, section)} for section in sections]
 
 
-def board_facts(header: Record, board: Board) -> list[tuple[str, str]]:
-    """Facts about the records of a board, as pairs of name and value."""
+def section_facts(header: Record, section: Section) -> list[tuple[str, str]]:
+    """Facts about the records of a section, as pairs of name and value."""
     facts = [
         ("Suite", header.suite),
         ("Board", header.board[:16]),
         ("Data fingerprint", header.data.fingerprint[:16]),
-        ("Baseline", board.baseline),
+        ("Baseline", section.baseline),
         ("Thresholds τ", ", ".join(exact(tau) for tau in header.thresholds)),
-        ("Seeds", ", ".join(map(str, board.seeds))),
+        ("Seeds", ", ".join(map(str, section.seeds))),
     ]
-    roles = {role: use for key in board.records for role, use in board.records[key].header.components.items()}
+    roles = {role: use for key in section.records for role, use in section.records[key].header.components.items()}
     for role, use in roles.items():
         options = ", ".join(f"{name}={value!r}" for name, value in use.options.items())
         facts.append(
@@ -123,7 +126,7 @@ def board_facts(header: Record, board: Board) -> list[tuple[str, str]]:
                 f"{use.name} {use.version}" + (f" ({options})" if options else ""),
             )
         )
-    for made in syntheses(board.records.values()):
+    for made in syntheses(member.record for member in section.records.values()):
         facts.append((f"Made by {made.generator} for {' and '.join(made.arms)}", made.summary))
     packages = ", ".join(f"{name} {number}" for name, number in sorted(header.environment.packages.items()))
     where = header.environment
@@ -142,19 +145,19 @@ def all_columns(found: Sequence[Table]) -> list[Any]:
 
 def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
     """The page as text; see :func:`harness.report.html.render`."""
-    boards = group_records(records)
+    parts = sections(records)
     arms = dict.fromkeys(row.arm for board in leaderboard.boards for row in board.rows)
-    palette = boards[0].palette if boards else tuple(arms)
-    points = min(MOST_POINTS, 3 * MOST_POINTS // max(1, len(boards)))
-    sections = [board_context(board, leaderboard, points=points) for board in boards]
-    found = tables(leaderboard, palette)
-    libraries = [charting()] if boards else []
-    parts = ("leaderboard", "charts", "examples") if boards else ("leaderboard",)
-    app = Markup("\n").join(asset("static", f"{name}.js") for name in parts)
+    palette = parts[0].palette if parts else tuple(arms)
+    points = min(MOST_POINTS, 3 * MOST_POINTS // max(1, len(parts)))
+    shown = [section_context(section, leaderboard, points=points) for section in parts]
+    found = tables(leaderboard.boards, palette)
+    libraries = [charting()] if parts else []
+    names = ("leaderboard", "charts", "examples") if parts else ("leaderboard",)
+    app = Markup("\n").join(asset("static", f"{name}.js") for name in names)
     scripts = {"theme": asset("static", "theme.js"), "app": app}
     context: dict[str, Any] = {
         "title": title,
-        "version": _version(),
+        "version": __version__,
         "policy": policy([*scripts.values(), *libraries]),
         "style": asset("static", "style.css"),
         "scripts": scripts,
@@ -164,36 +167,36 @@ def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: st
         "board_options": [("", "All"), *((str(i), table.title) for i, table in enumerate(found))],
         "all_columns": all_columns(found),
         "any_reported": any(line.row.reported for table in found for line in table.rows),
-        "boards": sections,
-        "facts": facts(boards, leaderboard),
-        "provenance": provenance(boards),
+        "boards": shown,
+        "facts": facts(parts, leaderboard),
+        "provenance": provenance(parts),
     }
     template = environment().get_template("page.html.j2")
     bare = template.render(**context, has_examples=False, sampled="")
     budget = max(0, min(MOST_EXAMPLES, LIMIT - MARGIN - len(bare.encode())))
-    data = examples.browser_data(boards, budget=budget, seed=SEED)
-    for item, board in zip(data, boards, strict=True):
-        item["best"] = best_arm(board, leaderboard)
+    data = examples.browser_data(parts, budget=budget, seed=SEED)
+    for item, section in zip(data, parts, strict=True):
+        item["best"] = best_arm(section, leaderboard)
     return template.render(
         **context,
         has_examples=any(item["examples"] or item["uus"] for item in data),
         examples_json=script_json(data),
         examples_note=sample_note(data),
-        sampled=sampled(data, sections),
+        sampled=sampled(data, shown),
     )
 
 
-def facts(boards: Sequence[Board], leaderboard: Leaderboard) -> list[tuple[str, str]]:
+def facts(sections: Sequence[Section], leaderboard: Leaderboard) -> list[tuple[str, str]]:
     """The figures at the top of the page."""
-    if not boards:
+    if not sections:
         return [_counted(len(leaderboard.boards), "board")]
     return [
-        _counted(len(boards), "data set"),
-        _counted(len({arm for board in boards for arm in board.arms}), "arm"),
-        _counted(len({seed for board in boards for seed in board.seeds}), "seed"),
-        _counted(sum(len(board.records) for board in boards), "record"),
-        _counted(sum(board.header.data.test for board in boards), "test example"),
-        ("primary threshold τ", exact(boards[0].thresholds[0])),
+        _counted(len(sections), "data set"),
+        _counted(len({arm for section in sections for arm in section.arms}), "arm"),
+        _counted(len({seed for section in sections for seed in section.seeds}), "seed"),
+        _counted(sum(len(section.records) for section in sections), "record"),
+        _counted(sum(section.header.data.test for section in sections), "test example"),
+        ("primary threshold τ", exact(sections[0].thresholds[0])),
     ]
 
 
@@ -226,10 +229,3 @@ def sampled(data: Sequence[dict[str, Any]], sections: Sequence[dict[str, Any]]) 
         "All curves and figures are of all test examples."
     )
     return " ".join(parts) + note if parts else ""
-
-
-def _version() -> str:
-    try:
-        return version("bliss-harness")
-    except PackageNotFoundError:
-        return ""

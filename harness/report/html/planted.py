@@ -5,38 +5,38 @@ from __future__ import annotations
 import pandas as pd
 
 from harness.report.html import curves
-from harness.report.html.boards import Board
-from harness.report.html.figures import Figure, by_arm, chart, number, percent, small_multiples, tip
+from harness.report.html.sections import Section
+from harness.report.html.vega import Chart, by_arm, chart, number, percent, small_multiples, tip
 from harness.statistics.digits import exact
 
 COLUMNS = {"spot", "size", "found", "hit", "base_uus", "uus", "base_accuracy", "accuracy", "repaired"}
 """Columns of the table of planted blind spots."""
 
 
-def planted_spots(board: Board) -> Figure | None:
+def planted_spots(section: Section) -> Chart | None:
     """Accuracy on the members of each planted blind spot, from the baseline's to the arm's; ``None`` where none is planted."""
-    frame = curves.metric_table(board, COLUMNS)
+    frame = curves.metric_table(section, COLUMNS)
     if frame.empty:
         return None
     means = sorted(COLUMNS - {"spot"})
     # "repaired" is a mean over the seeds under which the baseline had an unknown unknown there.
     summary = frame.groupby(["spot", "arm"], sort=False)[means].mean().round(4).reset_index()
-    arms = [arm for arm in board.arms if arm in set(summary["arm"])]
+    arms = [arm for arm in section.arms if arm in set(summary["arm"])]
     spots = list(dict.fromkeys(summary["spot"]))
     y = {"field": "arm", "type": "nominal", "title": None, "sort": arms, "axis": {"labelLimit": 110}}
     ticks = {"tickCount": 5}
-    tau = exact(board.thresholds[0])
+    tau = exact(section.thresholds[0])
     lines = [
         tip("arm", "Arm"),
         tip("spot", "Planted blind spot"),
         tip("accuracy", "Accuracy on the members", ".1%"),
-        tip("base_accuracy", f"of {board.baseline}", ".1%"),
+        tip("base_accuracy", f"of {section.baseline}", ".1%"),
         tip("uus", f"UU@{tau}", ",.1f"),
         tip("found", "Unknown unknowns elicited in it", ",.1f"),
         tip("hit", "Synthetic examples in it", ",.1f"),
     ]
     spec = chart(
-        board,
+        section,
         summary,
         26 * len(arms) + 10,
         layer=[
@@ -46,7 +46,7 @@ def planted_spots(board: Board) -> Figure | None:
                     "y": y,
                     "x": percent("base_accuracy", "Accuracy on the members", scale={"domain": [0, 1]}, axis=ticks),
                     "x2": {"field": "accuracy"},
-                    "color": by_arm(board),
+                    "color": by_arm(section),
                     "tooltip": lines,
                 },
             },
@@ -55,13 +55,13 @@ def planted_spots(board: Board) -> Figure | None:
                 "encoding": {
                     "y": y,
                     "x": percent("accuracy", "Accuracy on the members", axis=ticks),
-                    "color": by_arm(board),
+                    "color": by_arm(section),
                     "tooltip": lines,
                 },
             },
         ],
     )
-    spec = small_multiples(board, 180, spec, field="spot", sort=spots)
+    spec = small_multiples(section, 180, spec, field="spot", sort=spots)
     spec["usermeta"]["axis"] = 12 + min(110, 7 * max(len(arm) for arm in arms))  # room for the names
     rows = [
         [
@@ -76,14 +76,14 @@ def planted_spots(board: Board) -> Figure | None:
         ]
         for row in summary.to_dict("records")
     ]
-    seeds = f" Means over {len(board.seeds)} seeds." if len(board.seeds) > 1 else ""
-    base = summary[summary["arm"] == board.baseline]
-    return Figure(
-        f"{board.key}-planted",
+    seeds = f" Means over {len(section.seeds)} seeds." if len(section.seeds) > 1 else ""
+    base = summary[summary["arm"] == section.baseline]
+    return Chart(
+        f"{section.key}-planted",
         "Planted blind spots",
-        f"Lines lead from the accuracy of the baseline ({board.baseline}) on the members of a planted blind spot to that of "
+        f"Lines lead from the accuracy of the baseline ({section.baseline}) on the members of a planted blind spot to that of "
         f"the arm, which repaired something if they lead to the right. Clean test set.{seeds}",
-        f"Accuracy of {board.baseline} on the members: "
+        f"Accuracy of {section.baseline} on the members: "
         + ", ".join(f"{row['spot']} {row['accuracy']:.1%}" for row in base.to_dict("records"))
         + ".",
         spec,
@@ -95,7 +95,7 @@ def planted_spots(board: Board) -> Figure | None:
             "Synthetic examples in it",
             "Accuracy",
             f"UU@{tau}",
-            f"Of {board.baseline}'s UUs now right",
+            f"Of {section.baseline}'s UUs now right",
         ),
         rows,
         wide=True,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.report.html.boards import Board
-from harness.report.html.figures import SCHEMA, Figure, Spec, inline, tip
+from harness.report.html.sections import Section
+from harness.report.html.vega import SCHEMA, Chart, Spec, columns, tip
 from harness.statistics.digits import to_significant
 
 STATES = ("right", "wrong, not confident", "UU", "UU by the attack")
@@ -18,17 +18,19 @@ SPOT = "#8a94a6"
 """The same for the outlines of clusters."""
 NAMED = 8
 """Clusters whose words stand on the map, the largest ones; those of the others are shown on hover."""
+SPOTS, MEMBERS = {"arm", "spot", "size", "words"}, {"arm", "spot", "id"}
+"""Columns of the tables of blind spots and of their members."""
 SNIPPET = 140
 """Characters of a text in a tooltip."""
 
 
-def states(board: Board, arm: str) -> np.ndarray:
+def states(section: Section, arm: str) -> np.ndarray:
     """``(n,)`` int8: index into :data:`STATES` of every test example, under the arm's first seed."""
-    predictions = board.predictions(arm, board.seeds_of(arm)[0])
-    confidence, wrong = predictions.population("deployed")
-    state = np.where(wrong, 1, 0)
-    sure = wrong & (confidence >= np.float32(board.thresholds[0]))
-    return np.where(sure, np.where(predictions.succeeded, 3, 2), state).astype(np.int8)
+    member = section.first(arm)
+    deployed = member.deployed
+    attacked = False if member.succeeded is None else member.succeeded
+    unknown = np.where(attacked, 3, 2)
+    return np.where(deployed.uu(section.thresholds[0]), unknown, deployed.wrong).astype(np.int8)
 
 
 def shorten(text: str, limit: int = SNIPPET) -> str:
@@ -63,11 +65,11 @@ def outline(points: np.ndarray) -> np.ndarray:
         return np.asarray(sorted(map(tuple, points))[:: max(1, len(points) - 1)])
 
 
-def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
+def clusters(section: Section, positions: pd.DataFrame) -> pd.DataFrame:
     """Outlines around the members of the blind spots of every arm's first seed.
 
     Args:
-        board: The data set's records.
+        section: The data set's records.
         positions: ``x`` and ``y`` of every test example, by its id.
 
     Returns:
@@ -75,12 +77,9 @@ def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
         ``words``; empty where no record has blind spots.
     """
     parts = []
-    for arm in board.arms:
-        record = board.records[arm, board.seeds_of(arm)[0]]
-        tables = {name.rpartition(".")[2]: name for name in record.tables()}
-        if not {"blind_spots", "blind_spot_members"} <= tables.keys():
-            continue
-        spots, members = record.frame(tables["blind_spots"]), record.frame(tables["blind_spot_members"])
+    for arm in section.arms:
+        record = section.first(arm)
+        spots, members = record.table("blind_spots", SPOTS), record.table("blind_spot_members", MEMBERS)
         if spots is None or members is None:
             continue
         about = spots[spots["arm"] == "this"].set_index("spot")[["size", "words"]].to_dict("index")
@@ -93,29 +92,29 @@ def clusters(board: Board, positions: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
+def blind_spot_map(section: Section, *, limit: int, seed: int) -> Chart | None:
     """The map, or ``None`` where the records have no projection.
 
     Args:
-        board: The data set's records.
+        section: The data set's records.
         limit: How many test examples are shown at most; which, is drawn at random.
         seed: Decides the draw.
     """
-    first = board.records[board.baseline, board.seeds_of(board.baseline)[0]]
-    positions = first.frame("map")
+    first = section.first(section.baseline)
+    positions = first.record.frame("map")
     if positions is None or positions.empty:
         return None
     positions = positions.assign(id=positions["id"].astype(str)).set_index("id")[["x", "y"]]
-    predictions = board.predictions(board.baseline, board.seeds_of(board.baseline)[0])
+    names = first.ids
     # Arms of one board have the same test set; a record over other examples is left out of the map.
-    arms = [arm for arm in board.arms if board.predictions(arm, board.seeds_of(arm)[0]).ids == predictions.ids]
-    state = np.stack([states(board, arm) for arm in arms])
-    rows = choose(state, limit, np.random.default_rng([seed, len(predictions.ids)]))
-    ids = [predictions.ids[i] for i in rows]
+    arms = [arm for arm in section.arms if section.first(arm).ids == names]
+    state = np.stack([states(section, arm) for arm in arms])
+    rows = choose(state, limit, np.random.default_rng([seed, len(names)]))
+    ids = [names[i] for i in rows]
     points = positions.reindex(ids).map(to_significant).reset_index()
-    labels = board.header.data.labels
-    points["label"] = [labels[i] for i in predictions.labels[rows]]
-    texts = first.frame("texts")
+    labels = section.header.data.labels
+    points["label"] = [labels[i] for i in first.deployed.labels[rows]]
+    texts = first.record.frame("texts")
     if texts is not None:
         lookup = texts.assign(id=texts["id"].astype(str)).set_index("id").reindex(ids)
         points["text"] = [shorten(str(text)) for text in lookup["text"]]
@@ -127,21 +126,21 @@ def blind_spot_map(board: Board, *, limit: int, seed: int) -> Figure | None:
     counts = [
         [arm, *(f"{int((row == index).sum()):,}" for index in range(4))] for arm, row in zip(arms, state, strict=True)
     ]
-    total = len(predictions.ids)
+    total = len(names)
     shown = (
         f"All {total:,} test examples."
         if len(points) == total
         else f"A sample of {len(points):,} of the {total:,} test examples in which errors are over-represented, "
         f"drawn with seed {seed}."
     )
-    spots = clusters(board, positions)
+    spots = clusters(section, positions)
     outlined = "" if spots.empty else "Outlines enclose the members of a cluster of unknown unknowns. "
-    return Figure(
-        f"{board.key}-map",
+    return Chart(
+        f"{section.key}-map",
         "Blind-spot map",
         f"{shown} First two principal components of the embeddings; texts on hover. Ctrl and wheel zooms, shift and drag "
         f"moves, a double click resets. {outlined}Errors are those of the chosen arm, seed "
-        f"{board.seeds_of(arms[0])[0]}, as deployed.",
+        f"{section.seeds_of(arms[0])[0]}, as deployed.",
         "Test examples by state: "
         + "; ".join(f"{row[0]}: {row[3]} UU, {row[4]} UU by the attack" for row in counts)
         + ".",
@@ -174,7 +173,7 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
         "x": {"field": "x", "type": "quantitative", "axis": axis, "scale": domain},
         "y": {"field": "y", "type": "quantitative", "axis": axis, "scale": domain},
     }
-    here: Spec = {"data": inline(spots), "transform": [{"filter": "datum.arm == arm"}]}
+    here: Spec = {"data": columns(spots), "transform": [{"filter": "datum.arm == arm"}]}
     surfaces = {
         **here,
         # One opacity for line and filling: the wide line only rounds the outline off and lets it pass outside its members.
@@ -222,7 +221,7 @@ def map_spec(points: pd.DataFrame, spots: pd.DataFrame, arms: Sequence[str]) -> 
         "layer": [
             *([] if spots.empty else [surfaces]),
             {
-                "data": inline(points),
+                "data": columns(points),
                 "transform": [
                     {"calculate": "datum['s' + indexof(order, arm)]", "as": "code"},
                     {"calculate": tests.replace("code", "datum.code"), "as": "state"},

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.components.score_name import ScoreName
 from harness.report import columns
-from harness.report.model import Board, Leaderboard, Row, ScoreInfo
+from harness.report.model import Board, Row, ScoreInfo
+from harness.unknowns import CLEAN, PERTURBED
 
 ALPHA = 0.05
 ABBREVIATIONS = {"uu": "UU", "ece": "ECE", "mce": "MCE", "nll": "NLL", "aurc": "AURC", "mcc": "MCC", "f1": "F1"}
@@ -15,8 +17,8 @@ FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean",
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of figures."""
+class Head:
+    """The head of a column of figures."""
 
     key: str
     label: str
@@ -27,7 +29,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Shown:
     """A figure: as text, as a number to sort by, with what stands below it."""
 
     text: str = "–"
@@ -45,7 +47,7 @@ class TableRow:
     row: Row
     color: int | None
     baseline: bool
-    cells: Sequence[Cell]
+    cells: Sequence[Shown]
 
 
 @dataclass(frozen=True)
@@ -55,34 +57,43 @@ class Table:
     title: str
     caption: str
     board: Board
-    columns: Sequence[Column]
+    columns: Sequence[Head]
     rows: Sequence[TableRow]
     notes: Sequence[str]
 
 
 def heading(name: str) -> str:
     """A score's name as people read it: ``uu_rate@0.65/clean`` -> ``UU rate@0.65 clean``."""
-    base, _, population = name.partition("/")
-    stem, at, tau = base.partition("@")
-    label = " ".join(ABBREVIATIONS.get(word, word) for word in stem.split("_")) + at + tau
-    return f"{label[:1].upper()}{label[1:]} {population}".rstrip()
+    score = ScoreName.parse(name)
+    return f"{_label(score)} {score.part}".rstrip()
 
 
-def column(name: str, info: ScoreInfo, board: Board) -> Column:
-    """A score as a column."""
-    label, _, population = heading(name).partition(" ") if "/" not in name else heading(name).rpartition(" ")
-    attacked = any(score.startswith("uu@") and score.endswith("/perturbed") for score in board.scores)
-    counts = name.startswith("uu@") and population == ("perturbed" if attacked else "clean")
+def _label(score: ScoreName) -> str:
+    words = " ".join(ABBREVIATIONS.get(word, word) for word in score.stem.split("_"))
+    label = f"{words}@{score.at}" if score.at else words
+    return f"{label[:1].upper()}{label[1:]}"
+
+
+def head(name: str, info: ScoreInfo, board: Board) -> Head:
+    """A score as the head of its column."""
+    score = ScoreName.parse(name)
+    if score.part:
+        label, population = _label(score), score.part
+    else:
+        label, _, population = _label(score).partition(" ")
+    every = map(ScoreName.parse, board.scores)
+    attacked = any(other.counts_uus and other.part == PERTURBED for other in every)
+    counts = score.counts_uus and score.part == (PERTURBED if attacked else CLEAN)
     shown = name == board.primary or name in FIRST or counts
     aim = {"higher": "Higher is better.", "lower": "Lower is better."}.get(info.better or "", "")
-    return Column(name, label, population, f"{info.meaning} {aim}".strip(), info.better or "", shown)
+    return Head(name, label, population, f"{info.meaning} {aim}".strip(), info.better or "", shown)
 
 
-def cell(board: Board, row: Row, name: str, *, best: bool) -> Cell:
+def shown_figure(board: Board, row: Row, name: str, *, best: bool) -> Shown:
     """A figure with its interval and its difference to the baseline."""
     figure, info = row.scores.get(name), board.scores[name]
     if figure is None or figure.value is None:
-        return Cell()
+        return Shown()
     delta = verdict = ""
     difference = row.differences.get(name)
     if difference is not None:
@@ -91,7 +102,7 @@ def cell(board: Board, row: Row, name: str, *, best: bool) -> Cell:
         if p is not None and p < ALPHA and info.better is not None and difference.value:
             verdict = "good" if (difference.value > 0) == (info.better == "higher") else "bad"
     unit = " %" if columns.is_share(info, name) else ""
-    return Cell(
+    return Shown(
         columns.value_text(board, row, name) + unit,
         repr(figure.value),
         columns.interval_text(board, row, name),
@@ -103,11 +114,11 @@ def cell(board: Board, row: Row, name: str, *, best: bool) -> Cell:
 
 def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
     """A board as a table."""
-    heads = [column(name, info, board) for name, info in board.scores.items()]
-    heads.sort(key=lambda head: (head.key != board.primary, head.key not in FIRST, not head.shown))
+    heads = [head(name, info, board) for name, info in board.scores.items()]
+    heads.sort(key=lambda one: (one.key != board.primary, one.key not in FIRST, not one.shown))
     rows = []
     for row in board.rows:
-        cells = [cell(board, row, head.key, best=head.key == board.primary and row.rank == 1) for head in heads]
+        cells = [shown_figure(board, row, one.key, best=one.key == board.primary and row.rank == 1) for one in heads]
         color = palette.index(row.arm) % 8 if row.arm in palette else None
         rows.append(TableRow(row, color, row.arm == board.baseline and not row.reported, cells))
     sizes = [
@@ -124,10 +135,10 @@ def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
     return Table(title, caption, board, heads, rows, notes)
 
 
-def tables(leaderboard: Leaderboard, palette: Sequence[str]) -> list[Table]:
+def tables(boards: Sequence[Board], palette: Sequence[str]) -> list[Table]:
     """All boards as tables, titled by data set, and by suite where there are several."""
-    suites = {board.suite for board in leaderboard.boards}
+    suites = {board.suite for board in boards}
     return [
         table(board, palette, title=board.dataset if len(suites) <= 1 else f"{board.dataset} ({board.suite})")
-        for board in leaderboard.boards
+        for board in boards
     ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.report.html.charting import charting
-from harness.report.html.figures import SCHEMA, Figure, Spec, inline, percent, spread, tip
-from harness.report.html.page import asset, environment, figure_context, plural, policy
+from harness.report.html.page import asset, chart_context, environment, plural, policy
+from harness.report.html.vega import SCHEMA, Chart, Spec, columns, percent, spread, tip
 from harness.valuation.report import COLUMNS, MEANINGS, ValuationReport, shown
 from harness.version import __version__
 
@@ -51,11 +51,11 @@ def _section(report: ValuationReport, key: str) -> dict[str, Any]:
         "arms": [],
         "headings": [heading for heading, _ in COLUMNS.values()],
         "rows": [(row["valuator"], report.cells(row)) for row in report.board.to_dict("records")],
-        "figures": [figure_context(figure) for figure in (_curves(report, key, seeds), _agreement(report, key))],
+        "figures": [chart_context(chart) for chart in (_curves(report, key, seeds), _agreement(report, key))],
     }
 
 
-def _curves(report: ValuationReport, key: str, seeds: int) -> Figure:
+def _curves(report: ValuationReport, key: str, seeds: int) -> Chart:
     """A panel per valuator with its two removal curves."""
     order = list(report.board["valuator"])
     long = report.curves.rename(columns={"removed": "share", **FIRST}).melt(
@@ -79,7 +79,7 @@ def _curves(report: ValuationReport, key: str, seeds: int) -> Figure:
     cell = 170
     spec: Spec = {
         "$schema": SCHEMA,
-        "data": inline(frame),
+        "data": columns(frame),
         "params": [],
         "facet": {
             "field": "valuator",
@@ -114,7 +114,7 @@ def _curves(report: ValuationReport, key: str, seeds: int) -> Figure:
     rows = [
         [row["valuator"], row["first"], f"{row['share']:.0%}", f"{row['mean']:.1%}"] for row in frame.to_dict("records")
     ]
-    return Figure(
+    return Chart(
         f"{key}-curves",
         "Removal curves",
         "Test accuracy of a logistic regression after dropping the highest- or the lowest-valued share of the training set. "
@@ -127,7 +127,7 @@ def _curves(report: ValuationReport, key: str, seeds: int) -> Figure:
     )
 
 
-def _agreement(report: ValuationReport, key: str) -> Figure:
+def _agreement(report: ValuationReport, key: str) -> Chart:
     """The Spearman matrix of the valuators as a heat map."""
     order = list(report.board["valuator"])
     matrix = report.agreement.loc[order, order]
@@ -138,7 +138,7 @@ def _agreement(report: ValuationReport, key: str) -> Figure:
     ink = {"condition": {"test": "abs(datum.rho) > 0.65", "value": "#ffffff"}, "value": "#18202b"}
     spec: Spec = {
         "$schema": SCHEMA,
-        "data": inline(frame),
+        "data": columns(frame),
         "params": [],
         "width": "container",
         "height": 26 * len(order) + 20,
@@ -174,7 +174,7 @@ def _agreement(report: ValuationReport, key: str) -> Figure:
     if len(pairs):
         best = pairs.sort_values("rho").iloc[-1]
         said = f"Closest: {best['row']} and {best['column']}, {best['rho']:.2f}."
-    return Figure(
+    return Chart(
         f"{key}-agreement",
         "Agreement between valuators",
         "Spearman correlation of the values under the first seed; 1 is the same order, 0 none, −1 the reverse. An empty cell: "

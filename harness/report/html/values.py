@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from harness.report.html import curves
-from harness.report.html.boards import Board
-from harness.report.html.figures import Figure, by_arm, chart, number, percent, quantitative, spread, tip
+from harness.report.html.sections import Section
+from harness.report.html.vega import Chart, by_arm, chart, number, percent, quantitative, spread, tip
 from harness.statistics.digits import TOOLTIP, significant, to_significant
 
 REMOVE = {"removed", "remove_high", "remove_low"}
@@ -17,9 +17,9 @@ QUANTILES = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
 """What a box plot shows."""
 
 
-def remove_curves(board: Board) -> Figure | None:
+def remove_curves(section: Section) -> Chart | None:
     """Accuracy after removing the highest- or lowest-valued share of the training set."""
-    frame = curves.metric_table(board, REMOVE)
+    frame = curves.metric_table(section, REMOVE)
     if frame.empty:
         return None
     names = {"remove_high": "highest-valued", "remove_low": "lowest-valued"}
@@ -30,7 +30,7 @@ def remove_curves(board: Board) -> Figure | None:
     summary = grouped.agg(["mean", "min", "max"]).round(4).reset_index().rename(columns={"min": "low", "max": "high"})
     x = percent("fraction", "Share of the training set removed")
     spec = chart(
-        board,
+        section,
         summary,
         240,
         encoding={
@@ -48,7 +48,7 @@ def remove_curves(board: Board) -> Figure | None:
                 "encoding": {
                     "y": percent("low", "Accuracy", scale={"zero": False}),
                     "y2": {"field": "high"},
-                    "color": by_arm(board),
+                    "color": by_arm(section),
                     "detail": {"field": "removed"},
                 },
             },
@@ -56,7 +56,7 @@ def remove_curves(board: Board) -> Figure | None:
                 "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": {
                     "y": percent("mean", "Accuracy", scale={"zero": False}),
-                    "color": by_arm(board),
+                    "color": by_arm(section),
                     "strokeDash": {
                         "field": "removed",
                         "type": "nominal",
@@ -77,11 +77,11 @@ def remove_curves(board: Board) -> Figure | None:
         [row["arm"], row["removed"], f"{row['fraction']:.0%}", f"{row['mean']:.1%}"]
         for row in summary[summary["fraction"].isin(summary["fraction"].unique()[::2])].to_dict("records")
     ]
-    return Figure(
-        f"{board.key}-remove",
+    return Chart(
+        f"{section.key}-remove",
         "Removing by value",
         "Accuracy of the predictor after dropping the highest- or lowest-valued part of the training set. The further the two "
-        f"curves part, the more the values say. {spread(len(board.seeds))}",
+        f"curves part, the more the values say. {spread(len(section.seeds))}",
         f"At {float(last['fraction'].iloc[0]):.0%} removed: "
         + ", ".join(f"{row['arm']} {row['removed']} {row['mean']:.1%}" for row in last.to_dict("records"))
         + ".",
@@ -91,16 +91,16 @@ def remove_curves(board: Board) -> Figure | None:
     )
 
 
-def value_boxes(board: Board) -> Figure | None:
+def value_boxes(section: Section) -> Chart | None:
     """Box plots of the data values of original and synthetic examples."""
-    frame = curves.metric_table(board, VALUES).rename(columns={"origin": "group"})
+    frame = curves.metric_table(section, VALUES).rename(columns={"origin": "group"})
     if frame.empty:
         return None
     quantiles = list(QUANTILES)
     each = frame.groupby(["arm", "seed", "group"], sort=False)["value"]
     boxes = pd.DataFrame({name: each.quantile(at) for name, at in QUANTILES.items()}).assign(n=each.size())
     summary = boxes.groupby(["arm", "group"], sort=False)[quantiles].mean().map(to_significant).reset_index()
-    arms = [arm for arm in board.arms if arm in set(summary["arm"])]
+    arms = [arm for arm in section.arms if arm in set(summary["arm"])]
     summary["row"] = summary["arm"] + ", " + summary["group"]
     order = [f"{arm}, {group}" for arm in arms for group in summary.loc[summary["arm"] == arm, "group"]]
     axis, scale = {"labelLimit": 170}, {"zero": False}
@@ -111,10 +111,10 @@ def value_boxes(board: Board) -> Figure | None:
         *(tip(name, name.capitalize(), TOOLTIP) for name in quantiles),
     ]
     spec = chart(
-        board,
+        section,
         summary,
         24 * len(order) + 10,
-        encoding={"y": y, "color": by_arm(board), "tooltip": lines},
+        encoding={"y": y, "color": by_arm(section), "tooltip": lines},
         layer=[
             {
                 "mark": {"type": "rule", "strokeWidth": 1.5},
@@ -134,8 +134,8 @@ def value_boxes(board: Board) -> Figure | None:
         [row["arm"], row["group"], *(significant(row[name]) for name in quantiles)]
         for row in summary.to_dict("records")
     ]
-    return Figure(
-        f"{board.key}-values",
+    return Chart(
+        f"{section.key}-values",
         "Data values",
         "Boxes reach from the lower to the upper quartile, whiskers from the 5 % to the 95 % quantile, the diamond is the "
         f"median; quantiles are means over seeds. {number(float(boxes['n'].max()))} values at most in a box.",

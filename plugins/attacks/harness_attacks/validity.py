@@ -116,6 +116,7 @@ class AttackValidity(Metric):
     """
 
     api_version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"texts"})
     resample: ClassVar[bool] = False
 
     sample: int = Field(default=500, ge=1)

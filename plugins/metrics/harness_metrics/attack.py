@@ -27,6 +27,7 @@ class AttackStrength(Metric):
     """
 
     api_version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"texts"})
 
     def score(self, outcome: Outcome) -> Scores:
         """Score the attack."""

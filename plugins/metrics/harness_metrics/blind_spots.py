@@ -42,7 +42,9 @@ class BlindSpots(Metric):
     """
 
     api_version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"test_embeddings", "train_embeddings", "synthetic", "baseline"})
+    needs: ClassVar[frozenset[str]] = frozenset(
+        {"test_embeddings", "train_embeddings", "synthetic", "baseline", "texts"}
+    )
     resample: ClassVar[bool] = False
 
     method: Literal["agglomerative", "hdbscan"] = "agglomerative"

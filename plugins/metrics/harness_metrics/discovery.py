@@ -36,7 +36,7 @@ class Discovery(Metric):
     """
 
     api_version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"test_embeddings", "train_embeddings", "synthetic"})
+    needs: ClassVar[frozenset[str]] = frozenset({"test_embeddings", "train_embeddings", "synthetic", "texts"})
     resample: ClassVar[bool] = False
 
     selectors: dict[str, dict[str, Any]] = {"random": {}, "bandit": {}, "coverage": {}}  # noqa: RUF012 - pydantic copies it

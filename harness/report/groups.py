@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import InputError
 from harness.records.model import Record, RecordFolder
 from harness.statistics.samples import Sample
+from harness.unknowns import CLEAN, DEPLOYED, Predictions, separate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.types import FloatArray, IntArray
+    from harness.types import BoolArray, FloatArray, IntArray
 
 
-def on_board(name: str, header: Record) -> bool:
-    """Whether a score belongs on a board: times and costs do not, for they differ between equal runs."""
-    score = header.scores[name]
-    return not (score.volatile or score.metric.rpartition("/")[2] == "cost")
+class BoardKey(NamedTuple):
+    """What records have in common that may stand on one board."""
+
+    suite: str
+    board: str
+    dataset: str
+
+
+def by_board(records: Iterable[RecordFolder]) -> dict[BoardKey, list[RecordFolder]]:
+    """Records by the board that they belong to, in the order of their first appearance."""
+    found: dict[BoardKey, list[RecordFolder]] = {}
+    for record in records:
+        header = record.header
+        found.setdefault(BoardKey(header.suite, header.board, header.dataset), []).append(record)
+    return found
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One record of a group."""
+class Member:
+    """One record of a group, with what is read from its files."""
 
     record: RecordFolder
 
@@ -45,6 +57,61 @@ class Cell:
         if frame is None or frame.empty or not {"id", "label"} <= set(frame):
             raise InputError(f"{self.record.folder}: has no predictions per test example (predictions.parquet).")
         return frame
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Names of the test examples."""
+        return self.predictions["id"].astype(str).tolist()
+
+    @cached_property
+    def populations(self) -> dict[str, Predictions]:
+        """The predictions over each population, as of :func:`harness.unknowns.separate`.
+
+        Raises:
+            InputError: A class has no column.
+        """
+        import numpy as np
+
+        frame = self.predictions
+        labels, probs = frame["label"].to_numpy(np.int64), probabilities(self.record, frame, "prob")
+        if self.succeeded is None:
+            return separate(labels, probs)
+        return separate(labels, probs, probabilities(self.record, frame, "perturbed_prob"), self.succeeded)
+
+    @property
+    def deployed(self) -> Predictions:
+        """The predictions after the attack; the clean ones where there was none."""
+        return self.populations.get(DEPLOYED, self.populations[CLEAN])
+
+    @cached_property
+    def tags(self) -> list[tuple[str, ...]]:
+        """Names of the subpopulations that each test example belongs to."""
+        frame = self.predictions
+        found = frame["tags"] if "tags" in frame else [None] * len(frame)
+        return [() if entry is None else tuple(str(tag) for tag in entry) for entry in found]
+
+    @cached_property
+    def succeeded(self) -> BoolArray | None:
+        """``(n,)`` where the attack on the test set succeeded; ``None`` without an attack."""
+        if "status" not in self.predictions or self.predictions["status"].isna().all():
+            return None
+        return (self.predictions["status"] == "succeeded").to_numpy(bool)
+
+    def table(self, name: str, columns: Set[str]) -> pd.DataFrame | None:
+        """The table of that name that a metric stored, if it has all the columns.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        if name not in self._tables:
+            paths = {path.rpartition(".")[2]: path for path in self.record.tables()}
+            self._tables[name] = self.record.frame(paths[name]) if name in paths else None
+        found = self._tables[name]
+        return found if found is not None and columns <= set(found.columns) else None
+
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame | None]:
+        return {}
 
     @property
     def clusters(self) -> list[str]:
@@ -121,10 +188,10 @@ class Group:
     """
 
     def __init__(self, records: Iterable[RecordFolder]) -> None:
-        self.cells: dict[str, dict[int, Cell]] = {}
+        self.members: dict[str, dict[int, Member]] = {}
         for record in sorted(records, key=lambda found: str(found.folder)):
             header = record.header
-            known = self.cells.setdefault(header.arm, {}).setdefault(header.seed, Cell(record))
+            known = self.members.setdefault(header.arm, {}).setdefault(header.seed, Member(record))
             if known.record is not record and known.header.scores != header.scores:
                 raise InputError(
                     f"{known.record.folder} and {record.folder} both hold arm {header.arm!r} under seed {header.seed}, "
@@ -134,63 +201,68 @@ class Group:
         self._check()
 
     def _check(self) -> None:
-        for arm, seeds in self.cells.items():
+        for arm, seeds in self.members.items():
             one = next(iter(seeds.values()))
-            for cell in seeds.values():
-                if cell.header.arm_definition != one.header.arm_definition:
+            for member in seeds.values():
+                if member.header.arm_definition != one.header.arm_definition:
                     raise InputError(
-                        f"{one.record.folder} and {cell.record.folder} mean different things by arm {arm!r}.",
+                        f"{one.record.folder} and {member.record.folder} mean different things by arm {arm!r}.",
                         hint="Name the arms differently in their suites.",
                     )
-                if cell.header.baseline not in {self.baseline, ""}:
+                if member.header.baseline not in {self.baseline, ""}:
                     raise InputError(
-                        f"{cell.record.folder}: compares with arm {cell.header.baseline!r}, other records of its board with "
-                        f"{self.baseline!r}.",
+                        f"{member.record.folder}: compares with arm {member.header.baseline!r}, other records of its "
+                        f"board with {self.baseline!r}.",
                     )
         for seed in self.seeds:
-            there = [seeds[seed] for seeds in self.cells.values() if seed in seeds]
-            for cell in there[1:]:
-                if cell.header.data.fingerprint != there[0].header.data.fingerprint:
+            there = [seeds[seed] for seeds in self.members.values() if seed in seeds]
+            for member in there[1:]:
+                if member.header.data.fingerprint != there[0].header.data.fingerprint:
                     raise InputError(
-                        f"{there[0].record.folder} and {cell.record.folder} were made from different data (fingerprints "
-                        f"{there[0].header.data.fingerprint[:12]} and {cell.header.data.fingerprint[:12]}), so they cannot "
+                        f"{there[0].record.folder} and {member.record.folder} were made from different data (fingerprints "
+                        f"{there[0].header.data.fingerprint[:12]} and {member.header.data.fingerprint[:12]}), so they cannot "
                         "stand on one board.",
                     )
 
     @property
     def header(self) -> Record:
         """The header of the first record: what all have in common can be read from it."""
-        return next(iter(next(iter(self.cells.values())).values())).header
+        return next(iter(next(iter(self.members.values())).values())).header
 
     @property
     def baseline(self) -> str:
         """The arm that the records compare with; empty where none of them says so (a run of some arms says nothing)."""
-        named = (cell.header.baseline for seeds in self.cells.values() for cell in seeds.values())
+        named = (member.header.baseline for seeds in self.members.values() for member in seeds.values())
         return next(filter(None, named), "")
 
     @property
     def arms(self) -> list[str]:
         """The arms by name, the baseline first."""
-        return sorted(self.cells, key=lambda arm: (arm != self.baseline, arm))
+        return sorted(self.members, key=lambda arm: (arm != self.baseline, arm))
 
     @property
     def seeds(self) -> list[int]:
         """All seeds."""
-        return sorted({seed for seeds in self.cells.values() for seed in seeds})
+        return sorted({seed for seeds in self.members.values() for seed in seeds})
 
     @cached_property
     def scores(self) -> list[str]:
-        """All scores that belong on a board, in the order in which the metrics gave them."""
+        """All scores that belong on a board, in the order in which the metrics gave them.
+
+        Volatile ones do not: times and costs differ between equal runs.
+        """
         names: dict[str, None] = {}
         for arm in self.arms:
-            for _, cell in sorted(self.cells[arm].items()):
-                names.update({name: None for name in cell.header.scores if on_board(name, cell.header)})
+            for _, member in sorted(self.members[arm].items()):
+                names.update({name: None for name, score in member.header.scores.items() if not score.volatile})
         return list(names)
 
     @cached_property
     def cluster_names(self) -> list[str]:
         """All clusters of test examples, of all seeds."""
-        return sorted({name for seeds in self.cells.values() for cell in seeds.values() for name in cell.clusters})
+        return sorted(
+            {name for seeds in self.members.values() for member in seeds.values() for name in member.clusters}
+        )
 
     @cached_property
     def _cluster_numbers(self) -> dict[str, int]:
@@ -202,16 +274,16 @@ class Group:
         import numpy as np
 
         codes: dict[int, IntArray] = {}
-        ids: dict[int, tuple[Cell, list[str]]] = {}
+        ids: dict[int, tuple[Member, list[str]]] = {}
         for arm in self.arms:
-            for seed, cell in sorted(self.cells[arm].items()):
-                found = cell.predictions["id"].astype(str).tolist()
+            for seed, member in sorted(self.members[arm].items()):
+                found = member.ids
                 if seed not in ids:
-                    ids[seed] = cell, found
-                    codes[seed] = np.asarray([self._cluster_numbers[name] for name in cell.clusters], dtype=np.int64)
+                    ids[seed] = member, found
+                    codes[seed] = np.asarray([self._cluster_numbers[name] for name in member.clusters], dtype=np.int64)
                 elif ids[seed][1] != found:
                     raise InputError(
-                        f"{ids[seed][0].record.folder} and {cell.record.folder} have the same data and seed but not the "
+                        f"{ids[seed][0].record.folder} and {member.record.folder} have the same data and seed but not the "
                         "same test examples in the same order.",
                     )
         return codes
@@ -220,11 +292,11 @@ class Group:
         """The contributions of every decomposing score, by arm, seed and score."""
         found = {}
         for arm in self.arms:
-            for seed, cell in sorted(self.cells[arm].items()):
+            for seed, member in sorted(self.members[arm].items()):
                 for name in self.scores:
-                    if name in cell.contributions:
-                        total = cell.header.scores[name].total
-                        found[arm, seed, name] = Sample(cell.contributions[name], self._codes[seed], total)
+                    if name in member.contributions:
+                        total = member.header.scores[name].total
+                        found[arm, seed, name] = Sample(member.contributions[name], self._codes[seed], total)
         return found
 
 
@@ -234,8 +306,4 @@ def groups(records: Sequence[RecordFolder]) -> list[Group]:
     Raises:
         InputError: See :class:`Group`.
     """
-    keyed: dict[tuple[str, str, str], list[RecordFolder]] = {}
-    for record in records:
-        header = record.header
-        keyed.setdefault((header.suite, header.board, header.dataset), []).append(record)
-    return [Group(found) for _, found in sorted(keyed.items())]
+    return [Group(found) for _, found in sorted(by_board(records).items())]

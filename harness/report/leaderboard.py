@@ -1,0 +1,105 @@
+"""The leaderboard: derived from records, and all its views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from harness.report.model import Board, Part
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from harness.records.model import RecordFolder
+    from harness.report.baselines import Baselines
+
+LEADERBOARD_VERSION = 1
+
+
+class Leaderboard(Part):
+    """All boards. Build one with :meth:`build`; everything else is a view of it."""
+
+    schema_version: int = LEADERBOARD_VERSION
+    level: float = 0.95
+    """Confidence level of all intervals."""
+    boards: tuple[Board, ...] = ()
+
+    @classmethod
+    def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] | None = None) -> Leaderboard:
+        """Derive the leaderboard from records, and add reported rows to the boards that they speak of.
+
+        Args:
+            records: Records, in any order; those of different suites, boards or data sets are kept apart.
+            baselines: Reported figures; those that come with the project by default.
+
+        Raises:
+            harness.errors.InputError: Two records contradict each other (same arm and seed, other content; other data).
+        """
+        from harness.report.baselines import default_baselines
+        from harness.report.derive import derive
+        from harness.statistics.intervals import LEVEL
+
+        boards = derive(list(records), default_baselines() if baselines is None else list(baselines))
+        return cls(level=LEVEL, boards=boards)
+
+    def filter(
+        self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
+    ) -> Leaderboard:
+        """Only the given data sets, arms and suites; an empty choice means all. Ranks and tests stay as they are.
+
+        Raises:
+            harness.errors.InputError: A name that no board has, or nothing is left.
+        """
+        from harness.report.views import choose
+
+        boards = choose(self.boards, datasets=datasets, arms=arms, suites=suites)
+        return self.model_copy(update={"boards": boards})
+
+    def sort(self, by: str, *, descending: bool = False) -> Leaderboard:
+        """Rows sorted by a column: ``arm``, ``rank``, ``seeds``, ``delta`` (of the primary score) or any score's name.
+
+        Reported rows stay below the measured ones; rows without the figure come last.
+
+        Raises:
+            harness.errors.InputError: No board has the column.
+        """
+        from harness.report.views import arrange
+
+        return self.model_copy(update={"boards": arrange(self.boards, by, descending=descending)})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One line per board and arm; columns ``SCORE``, ``SCORE_low``, ``SCORE_high``, ``SCORE_std`` and differences."""
+        from harness.report.frames import wide
+
+        return wide(self.boards)
+
+    def to_csv(self) -> str:
+        """:meth:`to_pandas` as comma-separated values."""
+        from harness.report.frames import csv
+
+        return csv(self.boards)
+
+    def to_json(self) -> str:
+        """Everything, as JSON of this model."""
+        from harness.report.frames import as_json
+
+        return as_json(self.model_dump(mode="json"))
+
+    def to_markdown(self, columns: Iterable[str] = ()) -> str:
+        """Tables for a README, one per board."""
+        from harness.report.markup import markdown
+
+        return markdown(self.boards, columns)
+
+    def to_latex(self, columns: Iterable[str] = ()) -> str:
+        """Tables for a paper, one per board (needs the LaTeX package ``booktabs``)."""
+        from harness.report.markup import latex
+
+        return latex(self.boards, columns)
+
+    def to_rich(self, columns: Iterable[str] = (), *, intervals: bool = False) -> RenderableType:
+        """Tables for the terminal, which leave out the less important columns when it is narrow."""
+        from harness.report.terminal import Terminal
+
+        return Terminal(self.boards, tuple(columns), intervals=intervals)
