@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -181,3 +181,16 @@ class Metric(Component):
     @abstractmethod
     def score(self, outcome: Outcome) -> Scores:
         """Score one outcome. Pure: the same outcome gives the same scores."""
+
+    def resampled(self, outcome: Outcome, resamples: Iterable[IntArray]) -> Iterator[Mapping[str, float]]:
+        """The figures on bootstrap resamples of the test examples, one mapping for each.
+
+        Scores every resample as an outcome of its own. A metric that can tell beforehand what of its figures each example
+        brings along may override this; it gives the same bits, and may leave out figures that decompose over examples.
+
+        Args:
+            outcome: The outcome.
+            resamples: Row numbers of the test examples, repetitions allowed.
+        """
+        for rows in resamples:
+            yield {name: score.value for name, score in self.score(outcome.take(rows)).scalars.items()}

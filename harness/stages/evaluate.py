@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.metric import Metric, Outcome, Score, Scores
 from harness.errors import HarnessError
-from harness.progress import Bar, progress
+from harness.progress import progress
 from harness.stages.attack_test import attacked_of
 from harness.stages.base import Configured, Context, Stage
 from harness.stages.elicit import uus_of
@@ -23,6 +24,8 @@ from harness.store.store import Artifact
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.types import IntArray
 
 RESAMPLES = 200
 """Bootstrap resamples of figures that do not decompose over examples."""
@@ -111,37 +114,46 @@ class Evaluate(Stage):
         if not replicates:
             return {}
         clusters = [cluster_id(example.texts) for example in outcome.test]
-        with progress("resamples", total=RESAMPLES) as bar:
-            for rows in resample_rows(clusters, count=RESAMPLES, seed=BOOTSTRAP_SEED):
-                sample = outcome.take(rows)
-                self._replicate(sample, again, replicates, bar)
+        with progress("resamples", total=RESAMPLES * len(again)) as bar:
+            for name, keys in again.items():
+                resamples = resample_rows(clusters, count=RESAMPLES, seed=BOOTSTRAP_SEED)
+                for found in resampled(self.metrics[name], outcome, resamples):
+                    for key in keys:
+                        replicates[key].append(float(found.get(key, float("nan"))))
+                    bar.advance()
         return replicates
-
-    def _replicate(
-        self, sample: Outcome, again: Mapping[str, Sequence[str]], replicates: dict[str, list[float]], bar: Bar
-    ) -> None:
-        for name, keys in again.items():
-            scalars = scored(self.metrics[name], sample).scalars
-            for key in keys:
-                replicates[key].append(float(scalars[key].value) if key in scalars else float("nan"))
-        bar.advance()
 
 
 def scored(metric: Configured[Metric], outcome: Outcome) -> Scores:
     """A metric's scores, or an error that names the metric."""
     name = metric.entry.key
-    try:
+    with named(name):
         scores = metric.component.score(outcome)
+    if not isinstance(scores, Scores):
+        raise HarnessError(f"The metric {name} returned {type(scores).__name__}, not Scores.")
+    return scores
+
+
+def resampled(
+    metric: Configured[Metric], outcome: Outcome, resamples: Iterable[IntArray]
+) -> Iterator[Mapping[str, float]]:
+    """A metric's figures on resamples, or an error that names the metric."""
+    with named(metric.entry.key):
+        yield from metric.component.resampled(outcome, resamples)
+
+
+@contextmanager
+def named(metric: str) -> Iterator[None]:
+    """Faults of a metric as errors that name it."""
+    try:
+        yield
     except HarnessError:
         raise
     except Exception as error:
         raise HarnessError(
-            f"The metric {name} failed: {type(error).__name__}: {error}",
+            f"The metric {metric} failed: {type(error).__name__}: {error}",
             hint="This is a fault in the metric; the log has the traceback.",
         ) from error
-    if not isinstance(scores, Scores):
-        raise HarnessError(f"The metric {name} returned {type(scores).__name__}, not Scores.")
-    return scores
 
 
 def _score_record(score: Score) -> dict[str, Any]:

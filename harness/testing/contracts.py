@@ -319,6 +319,20 @@ class MetricContract(ComponentContract):
         baseline = Outcome(**common, probs=blurred(test, 0.7))
         return Outcome(**common, probs=clean, baseline=baseline)
 
+    def test_resamples_give_the_figures_of_the_rows_drawn(self) -> None:
+        """Where figures are computed again: the same bits as scoring every resample."""
+        import numpy as np
+
+        metric, outcome = self.component(), self.outcome()
+        if not metric.resample:
+            return
+        rng = np.random.default_rng(0)
+        resamples = [rng.integers(0, len(outcome.test), len(outcome.test)) for _ in range(3)]
+        for rows, found in zip(resamples, metric.resampled(outcome, resamples), strict=True):
+            for name, score in metric.score(outcome.take(rows)).scalars.items():
+                if score.per_example is None:
+                    assert np.array_equal(found[name], score.value, equal_nan=True), name
+
     def test_scores_are_within_their_bounds(self) -> None:
         """And contributions per example add up to the figure."""
         import numpy as np

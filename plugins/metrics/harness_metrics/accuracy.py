@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
@@ -32,7 +33,6 @@ class Accuracy(Metric):
         for name, predictions in (("clean", clean(outcome)), ("attacked", deployed(outcome))):
             if predictions is None:
                 continue
-            truth, guess = predictions.labels, predictions.predicted
             where = "before" if name == "clean" else "after"
             scalars[f"accuracy/{name}"] = Score(
                 float(predictions.correct.mean()),
@@ -42,7 +42,7 @@ class Accuracy(Metric):
                 per_example=predictions.correct,
                 meaning=f"Share of test examples predicted right {where} the attack.",
             )
-            table = confusion(truth, guess, outcome.task.num_labels)
+            table = confusion(predictions.labels, predictions.predicted, outcome.task.num_labels)
             scalars[f"balanced_accuracy/{name}"] = Score(
                 macro_recall(table), "higher", 0, 1, meaning=f"Mean recall of the classes {where} the attack."
             )
@@ -61,6 +61,20 @@ class Accuracy(Metric):
                 meaning=f"Matthews correlation coefficient {where} the attack.",
             )
         return Scores(scalars)
+
+    def resampled(self, outcome: Outcome, resamples: Iterable[IntArray]) -> Iterator[Mapping[str, float]]:
+        """The figures of the confusion table."""
+        found = {name: p for name, p in (("clean", clean(outcome)), ("attacked", deployed(outcome))) if p is not None}
+        for rows in resamples:
+            figures: dict[str, float] = {}
+            for name, predictions in found.items():
+                table = confusion(predictions.labels[rows], predictions.predicted[rows], outcome.task.num_labels)
+                figures |= {
+                    f"balanced_accuracy/{name}": macro_recall(table),
+                    f"f1/{name}": macro_f1(table),
+                    f"mcc/{name}": matthews(table),
+                }
+            yield figures
 
 
 # One table of counts serves all three: a bootstrap computes them hundreds of times, and library calls that check their

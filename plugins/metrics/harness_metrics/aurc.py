@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.statistics.digits import exact
 from harness.unknowns import whole
+
+if TYPE_CHECKING:
+    from harness.components.metric import Direction
+    from harness.types import BoolArray, FloatArray, IntArray
 
 
 class RiskCoverage(Metric):
@@ -34,28 +39,49 @@ class RiskCoverage(Metric):
         import numpy as np
         import pandas as pd
 
-        from harness_metrics.selective import best_area, risk_coverage
+        from harness_metrics.selective import risk_coverage
 
         scalars: dict[str, Score] = {}
         curves: list[pd.DataFrame] = []
         for name, predictions in whole(outcome).items():
             n = len(predictions.labels)
             coverage, risk = risk_coverage(predictions.confidence, ~predictions.correct)
-            area = float(risk.mean())
-            excess = max(0.0, area - best_area(~predictions.correct))
-            scalars[f"aurc/{name}"] = Score(area, "lower", 0, 1, meaning="Area under the risk-coverage curve.")
-            scalars[f"excess_aurc/{name}"] = Score(
-                excess, "lower", 0, 1, meaning="Area under the risk-coverage curve above the best possible one."
-            )
-            for share in self.coverages:
-                kept = max(1, round(share * n))
-                scalars[f"selective_accuracy@{exact(share)}/{name}"] = Score(
-                    1 - float(risk[kept - 1]),
-                    "higher",
-                    0,
-                    1,
-                    meaning=f"Accuracy of the share {exact(share)} of predictions with the highest confidence.",
-                )
+            meanings = {
+                "aurc": "Area under the risk-coverage curve.",
+                "excess_aurc": "Area under the risk-coverage curve above the best possible one.",
+                **{
+                    f"selective_accuracy@{exact(share)}": f"Accuracy of the share {exact(share)} of predictions with the "
+                    "highest confidence."
+                    for share in self.coverages
+                },
+            }
+            for key, value in self._figures(risk, ~predictions.correct).items():
+                better: Direction = "higher" if key.startswith("selective") else "lower"
+                scalars[f"{key}/{name}"] = Score(value, better, 0, 1, meaning=meanings[key])
             shown = np.unique(np.linspace(0, n - 1, min(n, 200)).round().astype(int))
             curves.append(pd.DataFrame({"population": name, "coverage": coverage[shown], "risk": risk[shown]}))
         return Scores(scalars, {"risk_coverage": pd.concat(curves, ignore_index=True)})
+
+    def resampled(self, outcome: Outcome, resamples: Iterable[IntArray]) -> Iterator[Mapping[str, float]]:
+        """The figures of curves that are made anew."""
+        from harness_metrics.selective import risk_coverage
+
+        found = {name: (predictions.confidence, ~predictions.correct) for name, predictions in whole(outcome).items()}
+        for rows in resamples:
+            figures: dict[str, float] = {}
+            for name, (confidence, wrong) in found.items():
+                _, risk = risk_coverage(confidence[rows], wrong[rows])
+                figures |= {f"{key}/{name}": value for key, value in self._figures(risk, wrong[rows]).items()}
+            yield figures
+
+    def _figures(self, risk: FloatArray, wrong: BoolArray) -> dict[str, float]:
+        """The figures of a risk-coverage curve."""
+        from harness_metrics.selective import best_area
+
+        area, n = float(risk.mean()), len(risk)
+        kept = {share: max(1, round(share * n)) for share in self.coverages}
+        return {
+            "aurc": area,
+            "excess_aurc": max(0.0, area - best_area(wrong)),
+            **{f"selective_accuracy@{exact(share)}": 1 - float(risk[k - 1]) for share, k in kept.items()},
+        }

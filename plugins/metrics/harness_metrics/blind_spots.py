@@ -134,9 +134,10 @@ class BlindSpots(Metric):
     ) -> dict[str, pd.DataFrame]:
         import pandas as pd
 
-        from harness_metrics.clusters import telling_words
+        from harness_metrics.clusters import Vocabulary
 
         texts = [e.text if e.text_pair is None else f"{e.text}\n{e.text_pair}" for e in outcome.test]
+        vocabulary = Vocabulary(texts)
         spots: list[dict[str, Any]] = []
         exemplars: list[dict[str, Any]] = []
         members: list[dict[str, Any]] = []
@@ -152,7 +153,7 @@ class BlindSpots(Metric):
                         "predicted": _most_common(predictions.predicted[spot.members].tolist()),
                         "confidence": float(predictions.confidence[spot.members].mean()),
                         "fate": fate,
-                        "words": " ".join(telling_words(texts, spot.members)),
+                        "words": " ".join(vocabulary.telling(spot.members)),
                     }
                 )
                 members += [key | {"id": outcome.test[int(row)].id} for row in spot.members]

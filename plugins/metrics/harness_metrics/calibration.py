@@ -50,14 +50,18 @@ class Reliability:
         observed, is subtracted (the estimator of Kumar, Liang and Ma 2019 for the L1 error; the expectation in closed form
         instead of by resampling).
         """
-        from scipy.stats import foldnorm
+        from scipy.special import erf
 
         full = self.count > 0
         gap = np.abs(self.accuracy[full] - self.confidence[full])
         spread = np.sqrt(self.accuracy[full] * (1 - self.accuracy[full]) / self.count[full])
         expected = gap.copy()
         noisy = spread > 0
-        expected[noisy] = foldnorm.mean(gap[noisy] / spread[noisy], scale=spread[noisy])
+        ratio = gap[noisy] / spread[noisy]
+        # The mean of a folded normal distribution (Leone, Nelson and Nottingham, Technometrics 3, 1961) in units of its spread;
+        # scipy.stats.foldnorm checks its arguments for a millisecond, which hundreds of resamples pay.
+        folded = 2 * (np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi)) + ratio * erf(ratio / np.sqrt(2))
+        expected[noisy] = folded * spread[noisy]
         debiased = ((2 * gap - expected) * self.count[full]).sum() / self.count.sum()
         return float(max(0.0, debiased))
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -97,16 +98,34 @@ def _hdbscan(points: FloatArray, min_size: int) -> IntArray:
     return labels
 
 
-def telling_words(texts: Sequence[str], members: IntArray, count: int = 5) -> list[str]:
-    """Words that occur in more of the members than elsewhere: the highest smoothed log-odds, at least in two members."""
-    words = [set(re.findall(r"[^\W\d_]{3,}", text.lower())) for text in texts]
-    inside = Counter(word for row in members for word in words[int(row)])
-    everywhere = Counter(word for found in words for word in found)
-    n, m = len(texts), len(members)
+class Vocabulary:
+    """The words of texts, to tell what some of them have in common.
 
-    def log_odds(word: str) -> float:
-        within, without = inside[word], everywhere[word] - inside[word]
-        return float(np.log((within + 0.5) / (m - within + 0.5)) - np.log((without + 0.5) / (n - m - without + 0.5)))
+    Args:
+        texts: All of them.
+    """
 
-    common = sorted((word for word, times in inside.items() if times > 1), key=lambda word: (-log_odds(word), word))
-    return common[:count]
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+
+    @cached_property
+    def _words(self) -> list[set[str]]:
+        return [set(re.findall(r"[^\W\d_]{3,}", text.lower())) for text in self._texts]
+
+    @cached_property
+    def _everywhere(self) -> Counter[str]:
+        return Counter(word for found in self._words for word in found)
+
+    def telling(self, members: IntArray, count: int = 5) -> list[str]:
+        """Words that occur in more of the members than elsewhere: the highest smoothed log-odds, at least in two members."""
+        inside = Counter(word for row in members for word in self._words[int(row)])
+        n, m = len(self._words), len(members)
+
+        def log_odds(word: str) -> float:
+            within, without = inside[word], self._everywhere[word] - inside[word]
+            return float(
+                np.log((within + 0.5) / (m - within + 0.5)) - np.log((without + 0.5) / (n - m - without + 0.5))
+            )
+
+        common = sorted((word for word, times in inside.items() if times > 1), key=lambda word: (-log_odds(word), word))
+        return common[:count]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.unknowns import populations
+
+if TYPE_CHECKING:
+    from harness.types import IntArray
 
 
 class Confidence(Metric):
@@ -69,3 +73,15 @@ class Confidence(Metric):
             counts, _ = np.histogram(np.clip(predictions.confidence[wrong], bounds[0], bounds[-1]), bins=bounds)
             histograms.append(pd.DataFrame({"population": name, "low": edges[:-1], "high": edges[1:], "count": counts}))
         return Scores(scalars, {"wrong_confidence": pd.concat(histograms, ignore_index=True)})
+
+    def resampled(self, outcome: Outcome, resamples: Iterable[IntArray]) -> Iterator[Mapping[str, float]]:
+        """The spread; the means decompose."""
+        import numpy as np
+
+        found = {
+            f"confidence_std/{name}": (predictions.confidence.astype(np.float64), predictions.counts)
+            for name, predictions in populations(outcome).items()
+        }
+        for rows in resamples:
+            present = {name: confidence[rows][counts[rows]] for name, (confidence, counts) in found.items()}
+            yield {name: float(part.std()) if len(part) else float("nan") for name, part in present.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
@@ -9,7 +10,7 @@ from harness.statistics.digits import exact
 from harness.unknowns import Predictions, checked, confident, whole
 
 if TYPE_CHECKING:
-    from harness.types import FloatArray
+    from harness.types import FloatArray, IntArray
 
 
 class MatchedUnknownUnknowns(Metric):
@@ -74,6 +75,22 @@ class MatchedUnknownUnknowns(Metric):
                     kept / n, low=0, high=1, meaning="Share of the predictions kept in every arm."
                 )
         return Scores(scalars)
+
+    def resampled(self, outcome: Outcome, resamples: Iterable[IntArray]) -> Iterator[Mapping[str, float]]:
+        """The coverages, which the baseline's predictions alone decide; the temperature knows no test examples."""
+        own = _fit(outcome)
+        reference = outcome if outcome.baseline is None else outcome.baseline
+        other = own if outcome.baseline is None else _fit(reference)
+        base, names = whole(reference), whole(outcome)
+        standard = {name: _confidence(base[name], other) for name in names if name in base}
+        sure = {
+            f"matched_coverage@{exact(tau)}/{name}": confident(confidence, tau)
+            for name, confidence in standard.items()
+            for tau in outcome.thresholds
+        }
+        for rows in resamples:
+            shares = {name: round(float(mask[rows].mean()) * len(rows)) / len(rows) for name, mask in sure.items()}
+            yield {"temperature": own, **shares}
 
 
 def _fit(outcome: Outcome) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,25 @@ def test_figures_of_random_sets_by_their_definitions(random_outcome, seed: int, 
     spread = covariance(truth, truth) * covariance(guess, guess)
     expected = covariance(truth, guess) / math.sqrt(spread) if spread > 1e-9 else 0.0
     assert accuracy["mcc/clean"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("seed", "n", "k"), SETS[:5])
+@pytest.mark.parametrize("metric", ["accuracy", "aurc", "confidence", "ece", "matched-uu"])
+def test_resamples_are_the_scores_of_the_rows_drawn(random_outcome, metric: str, seed: int, n: int, k: int) -> None:
+    o = random_outcome(seed, n, k)
+    base = random_outcome(seed + 100, n, k, test=list(o.test))
+    o = replace(o, baseline=base)
+    rng = np.random.default_rng(seed)
+    resamples = [np.sort(rng.integers(0, n, rows)) for rows in (n, n, max(1, n - 3), n + 2)]
+    found = list(component("metric", metric).resampled(o, iter(resamples)))
+    assert len(found) == len(resamples)
+    for rows, figures in zip(resamples, found, strict=True):
+        scored = component("metric", metric).score(o.take(rows)).scalars
+        whole = {name: score.value for name, score in scored.items() if score.per_example is None}
+        assert set(figures) == set(whole)
+        assert all(
+            figures[name] == value or (math.isnan(figures[name]) and math.isnan(value)) for name, value in whole.items()
+        )
 
 
 def equal_mass(confidence: np.ndarray, right: np.ndarray, bins: int) -> list[tuple[np.ndarray, np.ndarray]]:
