@@ -9,6 +9,7 @@ from unicodedata import is_normalized, normalize
 from harness.types import Texts
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 
 
 @overload
@@ -38,6 +39,11 @@ def lone_surrogate(text: str) -> str:
     """
     found = None if text.isascii() else _SURROGATE.search(text)
     return f"U+{ord(found[0]):04X}" if found else ""
+
+
+def is_text(text: str) -> bool:
+    """Whether a string is text through and through: no lone surrogates, no control characters but white space."""
+    return not lone_surrogate(text) and _CONTROL.search(text) is None
 
 
 def writable(text: str) -> str:

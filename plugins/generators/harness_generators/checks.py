@@ -7,6 +7,7 @@ import re
 from rapidfuzz import fuzz
 
 from harness.components import Task, UnknownUnknown
+from harness.components.texts import canonical, is_text, lone_surrogate
 from harness_generators.texts import as_texts, as_tuple, fold
 
 NEAR = 0.95
@@ -42,6 +43,7 @@ class Checks:
     front (``"Review: ..."``), the label behind (``"... (label: positive)"``). It is *dropped* as
 
     - ``"empty"``: a column without a letter or digit;
+    - ``"not text"``: a lone surrogate, or a control character where the original has none;
     - ``"refusal"``: an apology that speaks of requests, help or language models;
     - ``"several samples"``: a numbered list of samples, or more than one label in one text;
     - ``"prompt leak"``: chat markers, template syntax, JSON keys, or :data:`LEAK_WORDS` words in a row of the prompt;
@@ -114,6 +116,8 @@ class Checks:
         return text, label
 
     def _defect(self, text: str, original: str) -> str:
+        if lone_surrogate(text) or (not is_text(text) and is_text(original)):
+            return "not text"
         if not any(character.isalnum() for character in text):
             return "empty"
         if is_refusal(text):
@@ -138,5 +142,5 @@ def is_refusal(text: str) -> bool:
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.casefold())
+    words = re.findall(r"\w+", canonical(text).casefold())
     return {tuple(words[i : i + LEAK_WORDS]) for i in range(len(words) - LEAK_WORDS + 1)}

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.components import Rejected, SyntheticExample, Task, UnknownUnknown, Usage
+from harness.components.texts import writable
 from harness_generators.checks import Checks
 from harness_generators.prompts import Messages, Prompts, keys_of
 from harness_generators.replies import Reading, Reply, read
@@ -76,7 +77,7 @@ class Method:
                     example = as_example(as_texts(reading.columns), uu.example.label, tags=tags)
                     made.append(SyntheticExample(example, position, role, reading.hypothesis))
                     break
-                text = shown(as_texts(reading.columns)) if reading.columns else reply.text
+                text = shown(as_texts(reading.columns)) if reading.columns else writable(reply.text)
                 made.append(Rejected(position, role, reading.reason, text))
                 if reply.failure:
                     break

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
 from harness.components.paths import existing_file
+from harness.components.texts import abridged, lone_surrogate
 from harness.errors import DataError, InputError, did_you_mean
 from harness_generators.texts import as_example
 
@@ -69,8 +70,10 @@ class Human(Generator):
         if isinstance(label, str) and label in task.labels:
             label = task.labels.index(label)
         if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < task.num_labels:
-            hint = did_you_mean(str(label), task.labels)
-            raise DataError(f"{self.path}:{number}: label {line['label']!r} is no class of {task.name}. {hint}")
+            hint = did_you_mean(label, task.labels) if isinstance(label, str) and len(label) < 200 else ""
+            raise DataError(
+                f"{self.path}:{number}: label {abridged(line['label'])} is no class of {task.name}. {hint}".rstrip()
+            )
         pair = line.get("text_pair")
         if (pair is not None) != (len(task.columns) == 2):
             expected = "a text_pair" if pair is None else "no text_pair"
@@ -91,7 +94,8 @@ class Human(Generator):
 
     def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
-            lines = self._read().decode("utf-8").splitlines()
+            # Not splitlines: a text may hold separators of lines unescaped.
+            lines = self._read().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path}: not UTF-8 (byte {error.start}).") from None
         for number, raw in enumerate(lines, start=1):
@@ -99,8 +103,10 @@ class Human(Generator):
                 continue
             try:
                 line = json.loads(raw)
+            except RecursionError:
+                raise DataError(f"{self.path}:{number}: nested too deep.") from None
             except ValueError as error:
-                raise DataError(f"{self.path}:{number}: no JSON ({error}).") from None
+                raise DataError(f"{self.path}:{number}: no JSON ({str(error).split(';')[0]}).") from None
             if not isinstance(line, dict):
                 raise DataError(f"{self.path}:{number}: expected an object, not {type(line).__name__}.")
             if unknown := sorted(set(line) - set(KEYS)):
@@ -109,6 +115,11 @@ class Human(Generator):
                 value = line.get(key)
                 if not (isinstance(value, str) and value.strip()) and (key == "text" or value is not None):
                     raise DataError(f"{self.path}:{number}: {key!r} must be a text that is not empty.")
+            for key in ("text", "text_pair", "role", "hypothesis"):
+                if half := lone_surrogate(str(line.get(key) or "")):
+                    raise DataError(
+                        f"{self.path}:{number}: {key!r} is no Unicode text: it has the lone surrogate {half}."
+                    )
             if "label" not in line:
                 raise DataError(f"{self.path}:{number}: 'label' is missing.")
             yield number, line

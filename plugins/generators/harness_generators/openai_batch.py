@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +148,9 @@ class Desk:
             await asyncio.sleep(self.options.batch_poll)
         if batch.output_file_id:
             output = await self._patiently(lambda: self.client.files.content(batch.output_file_id))
-            for line in output.text.splitlines():
-                self._keep(json.loads(line), requests)
+            for line in output.text.split("\n"):  # not splitlines: answers may hold separators of lines unescaped
+                with suppress(ValueError, RecursionError):  # what is no JSON counts as unanswered
+                    self._keep(json.loads(line), requests)
         elif batch.status == "failed":
             problems = batch.errors.data if batch.errors and batch.errors.data else []
             reason = "; ".join(str(problem.message) for problem in problems[:3]) or "no reason given"

@@ -136,7 +136,7 @@ class Chat:
             self._judge(error)
         except openai.APIError as error:
             raise _Passing(f"error in the stream ({error.message})") from None
-        except (ValueError, AttributeError, TypeError, IndexError) as error:
+        except (ValueError, AttributeError, TypeError, IndexError, RecursionError) as error:
             # The body was no JSON, or not of the shape that the interface promises.
             raise _Passing(f"broken answer ({type(error).__name__})") from None
 

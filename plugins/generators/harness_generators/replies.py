@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.components import Usage
+from harness.components.texts import is_text
 from harness_generators.checks import is_refusal
 
 _THINKING = re.compile(r"^\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -58,7 +59,8 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     Repaired: thoughts or prose around the object (``"prose"``), broken JSON (``"malformed"``), a list of several objects,
     of which the last counts, as in thesis 6.1 (``"several samples"``). Dropped: ``"refusal"``, ``"empty"``,
     ``"truncated"`` (cut off inside the sample; a hypothesis that was complete is kept), ``"malformed"`` (no object to be
-    found), ``"wrong schema"`` (keys missing or no strings).
+    found, or nested too deep), ``"wrong schema"`` (keys missing or no strings), ``"not text"`` (a hypothesis with a lone
+    surrogate or a control character: it could not be asked about any further). Whatever the text is, this returns.
     """
     if reply.failure:
         return Reading(reason=reply.failure)
@@ -76,7 +78,9 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     cut = reply.truncated and "malformed" in reading.repairs
     if isinstance(values[0], str) and not (cut and all(value is None for value in values[1:])):
         reading.hypothesis = values[0].strip()
-    if cut:
+    if not is_text(reading.hypothesis):
+        reading.hypothesis, reading.reason = "", "not text"
+    elif cut:
         reading.reason = "truncated"
     elif not all(isinstance(value, str) for value in values) or not reading.hypothesis:
         reading.reason = "wrong schema"
@@ -85,22 +89,34 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     return reading
 
 
-def _parse(text: str, repairs: list[str]) -> dict[str, Any] | None:
-    """The JSON object in a text; notes what had to be repaired."""
+def _repaired(text: str, repairs: list[str]) -> Any:
     import json_repair
 
     try:
         found = json.loads(text)
+        repairs.append("prose")
+        return found
+    except RecursionError:
+        return None
+    except ValueError:
+        pass
+    try:
+        found = json_repair.loads(text)
+    except (RecursionError, ValueError):
+        return None
+    repairs.append("malformed")
+    return found
+
+
+def _parse(text: str, repairs: list[str]) -> dict[str, Any] | None:
+    """The JSON object in a text; notes what had to be repaired."""
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        return None
     except ValueError:
         inner = re.search(r"[\[{].*[\]}]|[\[{].*", text, re.DOTALL)
-        if inner is None:
-            return None
-        try:
-            found = json.loads(inner[0])
-            repairs.append("prose")
-        except ValueError:
-            found = json_repair.loads(inner[0])
-            repairs.append("malformed")
+        found = None if inner is None else _repaired(inner[0], repairs)
     if isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), list | dict):
         found = next(iter(found.values()))
     if isinstance(found, list):

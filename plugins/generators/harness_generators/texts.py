@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.components import Example
+from harness.components.texts import canonical, writable
 from harness.types import Texts
 
 _TOKEN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]|\s+")
@@ -27,13 +28,13 @@ def as_example(texts: Texts, label: int, *, tags: tuple[str, ...] = ()) -> Examp
 
 
 def shown(texts: Texts) -> str:
-    """One string that shows an input, for lists of rejected samples."""
-    return "\n".join(as_tuple(texts))
+    """One string that shows an input, for lists of rejected samples, with U+FFFD where no file can hold it."""
+    return writable("\n".join(as_tuple(texts)))
 
 
 def fold(texts: Texts) -> str:
-    """What of an input counts when two are called the same: case and white space do not."""
-    return "\x1f".join(" ".join(column.casefold().split()) for column in as_tuple(texts))
+    """What of an input counts when two are called the same: case, white space and the spelling in Unicode do not."""
+    return "\x1f".join(" ".join(canonical(column).casefold().split()) for column in as_tuple(texts))
 
 
 def tokens(text: str) -> list[str]:

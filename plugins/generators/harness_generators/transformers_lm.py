@@ -54,6 +54,9 @@ class TransformersLM(Generator):
     retry_invalid: int = Field(default=1, ge=0)
     """How often a question is repeated when its answer cannot be used."""
 
+    trust_remote_code: bool = False
+    """Run Python code that comes with the checkpoint: only for checkpoints whose code you have read."""
+
     @field_validator("prompts")
     @classmethod
     def _are_templates(cls, prompts: dict[PromptName, str], info: ValidationInfo) -> dict[PromptName, str]:
@@ -68,11 +71,14 @@ class TransformersLM(Generator):
         """Where the language model is."""
         from harness.models.checkpoints import resolve
 
-        return resolve(self.checkpoint, revision=self.revision, folders=self.origin().folders)
+        folders = self.origin().folders
+        return resolve(self.checkpoint, revision=self.revision, folders=folders, code=self.trust_remote_code)
 
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, with digests of the checkpoint and of the prompts."""
         found = super().identity()
+        if not self.trust_remote_code:  # as from before there was a choice, so that results stay what they are
+            del found["trust_remote_code"]
         found["prompts"] = self.templates().digest
         found["checkpoint"] = self.weights().identity()
         return found

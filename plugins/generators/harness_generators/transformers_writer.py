@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
 from harness.errors import InputError
+from harness.models.checkpoints import refuse_code
 from harness.progress import progress
 from harness.quiet import quiet
 from harness.seeds import derive_seed
@@ -59,19 +60,23 @@ class Writer:
         self.device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
             with quiet():
-                config = AutoConfig.from_pretrained(folder)
+                trusted = {"trust_remote_code": options.trust_remote_code}
+                config = AutoConfig.from_pretrained(folder, **trusted)
                 self.decoder_only = not config.is_encoder_decoder
                 kind = AutoModelForCausalLM if self.decoder_only else AutoModelForSeq2SeqLM
-                model: Any = kind.from_pretrained(folder, dtype=getattr(torch, options.dtype))
-                self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)  # type: ignore[no-untyped-call]
+                model: Any = kind.from_pretrained(folder, dtype=getattr(torch, options.dtype), **trusted)
+                self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **trusted)  # type: ignore[no-untyped-call]
                 self.model = model.to(self.device).eval()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            if not options.trust_remote_code:
+                refuse_code(folder, error)
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise InputError(f"The checkpoint {folder} cannot be used as a language model: {first}") from error
         self.tokenizer.padding_side = "left" if self.decoder_only else "right"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.room = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        room = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        self.room = room if room and room > 0 else None  # XLNet, whose positions are relative, says -1
 
     def answers(self, questions: Sequence[Question]) -> list[Reply]:
         """Answer questions, in their order; first attempts and repetitions are sampled differently, so not in one batch."""

@@ -23,6 +23,12 @@ def completion(author: Author, body: Mapping[str, Any], fault: str) -> dict[str,
         text = json.dumps([{key: f"{value} Or not." for key, value in values.items()}, values])
     elif fault == "truncated":
         text, finish = text[: int(len(text) * 0.7)], "length"
+    elif fault == "half":
+        text = json.dumps({key: value if key == "label" else f"{value} \ud83d" for key, value in values.items()})
+    elif fault == "halves":
+        text = json.dumps(values).replace(" ", " \ud83d ")
+    elif fault == "deep":
+        text = "[" * 100_000 + "]" * 100_000
     elif fault == "empty":
         text = ""
     elif fault == "refusal":

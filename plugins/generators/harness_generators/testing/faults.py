@@ -23,6 +23,9 @@ FAULTS: Mapping[str, str] = {
     "two": "the content is a list of two samples",
     "truncated": "the content breaks off at the limit of tokens",
     "empty": "the content is empty",
+    "half": "the sample has half of a character: a lone surrogate, escaped in the content",
+    "halves": "all of the content is full of halves of characters, not escaped",
+    "deep": "the content is JSON nested too deep",
     "refusal": "the model refuses",
     "quota": "HTTP 429 with the code insufficient_quota",
 }
