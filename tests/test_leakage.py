@@ -110,3 +110,20 @@ def test_nothing_to_compare():
 def test_a_threshold_outside_its_range_is_refused(threshold):
     with pytest.raises(ValueError, match="threshold must be in"):
         leaks(SENTENCES, SENTENCES, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ein schöner Café-Film, der müde Söhne fröhlich macht",
+        "phim này rất hay, diễn viên đóng tốt",
+        "정말 재미있었다",
+    ],
+)
+def test_a_text_in_another_spelling_of_unicode_is_the_same_text(text):
+    from unicodedata import normalize
+
+    apart = normalize("NFD", text)
+    assert apart != text
+    for candidate, reference in ((text, apart), (apart, text)):
+        assert closest([candidate], ["something else entirely", reference]).similarity[0] == 1.0

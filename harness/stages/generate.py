@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample, Usage
 from harness.components.model import Model
+from harness.components.texts import lone_surrogate, writable
 from harness.errors import HarnessError
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Stage
@@ -73,11 +74,14 @@ class Generate(Stage):
         usage = Usage()
         with progress("synthetic examples", total=len(uus) * self.per_uu) as bar:
             for item in self.generator.component.generate(uus, request, seed=self.seed):
-                if isinstance(item, SyntheticExample):
+                if isinstance(item, SyntheticExample) and not _is_unicode(item):
+                    text = "\n".join(part for part in (item.example.text, item.example.text_pair) if part)
+                    rejected.append(Rejected(item.uu, item.role, "not text", writable(text)))
+                elif isinstance(item, SyntheticExample):
                     self._check(item, len(uus), task.num_labels, paired=len(task.columns) == 2)
                     made.append(replace(item, example=replace(item.example, id=f"synthetic/{len(made)}")))
                 elif isinstance(item, Rejected):
-                    rejected.append(item)
+                    rejected.append(replace(item, text=writable(item.text)))
                 else:
                     usage = usage + item
                     continue
@@ -98,6 +102,13 @@ class Generate(Stage):
             raise HarnessError(
                 f"The generator {name} gave {'a single text' if paired else 'a pair'}; the task has the other."
             )
+
+
+def _is_unicode(item: SyntheticExample) -> bool:
+    """Whether a sample can be written: whatever a generator was answered, it must not make the stage impossible."""
+    example = item.example
+    parts = (example.text, example.text_pair or "", item.hypothesis, item.role, *example.tags)
+    return not any(lone_surrogate(part) for part in parts)
 
 
 def write_synthetic(out: Path, synthetic: Sequence[SyntheticExample]) -> None:

@@ -149,7 +149,9 @@ class Desk:
         if batch.output_file_id:
             output = await self._patiently(lambda: self.client.files.content(batch.output_file_id))
             for line in output.text.split("\n"):  # not splitlines: answers may hold separators of lines unescaped
-                with suppress(ValueError, RecursionError):  # what is no JSON counts as unanswered
+                with suppress(
+                    AttributeError, ValueError, RecursionError
+                ):  # what is no JSON object counts as unanswered
                     self._keep(json.loads(line), requests)
         elif batch.status == "failed":
             problems = batch.errors.data if batch.errors and batch.errors.data else []

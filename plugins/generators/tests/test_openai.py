@@ -382,3 +382,19 @@ def test_failed_entries_of_a_batch_are_counted(uus, make_task):
         found = generate(server, uus[:2], make_task(), batch=True, batch_poll=0.01)
     assert reasons(found) == {"request failed": 1, "no hypothesis": 1}
     assert len(samples(found)) == 2
+
+
+@pytest.mark.parametrize("fault", ["half", "halves", "deep"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_is_no_text_is_asked_again_and_never_in_the_way(uus, make_task, tmp_path, fault, stream):
+    task = make_task(per_uu=1, cache=tmp_path)
+    with ChatServer([fault] * 2, latency=0.01) as server:
+        found = generate(server, uus[:2], task, stream=stream, retry_invalid=1)
+        again = generate(server, uus[:2], task, stream=stream, retry_invalid=1)
+    assert reasons(found) == {"malformed" if fault == "deep" else "not text": 2}
+    assert len(samples(found)) == 2
+    assert total(again).requests == 0
+    assert [s.example for s in samples(again)] == [s.example for s in samples(found)]
+    for item in found:
+        if isinstance(item, Rejected):
+            assert item.text.encode()
