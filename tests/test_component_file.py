@@ -356,10 +356,43 @@ def test_components_have_the_type_of_their_kind(tmp_path: Path) -> None:
     for text, code_expected in ((code, 0), (code.replace("Valuator)", "Attack)"), 1)):
         file.write_text(text, encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache"), str(file)],
+            [sys.executable, "-m", "mypy", str(file)],
             capture_output=True,
             text=True,
             cwd=root,
             check=False,
         )
         assert done.returncode == code_expected, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "options", "file"),
+    [
+        ("attack", "textfooler", {"vectors": "kept/words.txt"}, "words.txt"),
+        ("generator", "human", {"path": "kept/samples.jsonl"}, "samples.jsonl"),
+        ("generator", "openai", {"model": "m", "prompts": {"system": "kept/system.j2"}}, "system.j2"),
+        ("generator", "transformers-lm", {"checkpoint": "kept", "prompts": {"system": "kept/system.j2"}}, "system.j2"),
+    ],
+)
+def test_files_that_options_name_start_where_the_component_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str, options: dict[str, Any], file: str
+) -> None:
+    contents = {
+        "words.txt": "good 1 0\nbad 0 1\n",
+        "samples.jsonl": '{"text": "good", "label": 1}\n',
+        "system.j2": "Write JSON objects.",
+        "config.json": "{}",
+        "model.safetensors": "",
+        "tokenizer.json": "{}",
+    }
+    (tmp_path / "kept").mkdir()
+    for other, text in contents.items():
+        (tmp_path / "kept" / other).write_text(text, encoding="utf-8")
+    made = Registry().create(kind, name, options, folders=(tmp_path,))
+    first = made.identity()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert pickle.loads(pickle.dumps(made)).identity() == first
+    assert str(tmp_path) not in str(first)
+    (tmp_path / "kept" / file).write_text(contents[file].replace("o", "u"), encoding="utf-8")
+    assert made.identity() != first
