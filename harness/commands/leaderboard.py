@@ -144,15 +144,13 @@ def _text(
         case Format.JSON:
             return leaderboard.to_json()
         case Format.HTML:
+            from harness.report.groups import BoardKey
             from harness.report.html import render
 
-            on_page = {(board.suite, board.board, board.dataset) for board in leaderboard.boards}
+            on_page = {BoardKey.of(board) for board in leaderboard.boards}
             arms = {row.arm for board in leaderboard.boards for row in board.measured}
             chosen = [
-                record
-                for record in records
-                if (record.header.suite, record.header.board, record.header.dataset) in on_page
-                and record.header.arm in arms
+                record for record in records if BoardKey.of(record.header) in on_page and record.header.arm in arms
             ]
             suites = dict.fromkeys(board.suite for board in leaderboard.boards)
             return render(chosen, leaderboard, title=", ".join(suites))

@@ -197,7 +197,11 @@ def default_columns(board: Board) -> list[Column]:
         columns.append(score_column(str(ScoreName.uu(tau, PERTURBED)), keep=keep))
     columns.append(score_column(board.primary or str(ScoreName.uu(thresholds[0], DEPLOYED)), keep=7))
     columns += [score_column(name, keep=5 if name in PLANTED[:2] else 6) for name in PLANTED]
-    columns += [score_column(name, keep=1) for name in board.scores if name.startswith("planted_accuracy/")]
+    columns += [
+        score_column(name, keep=1)
+        for name in board.scores
+        if (score := ScoreName.parse(name)).part and score.head == "planted_accuracy"
+    ]
     columns.append(score_column("ece/clean", keep=2))
     columns += [special_column(key) for key in ("delta", "p", "flags")]
     unique = {column.key: column for column in columns}

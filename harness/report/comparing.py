@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.errors import InputError
 from harness.records.model import RecordFolder
 from harness.report.derive import Panel, difference, primary_score, score_info
+from harness.report.frames import as_json
 from harness.report.groups import BoardKey, Group, Member, by_board
 from harness.report.model import Difference, Figure, ScoreInfo
 from harness.statistics.comparison import holm
@@ -265,8 +266,6 @@ def _joined(texts: pd.DataFrame, first: str, second: str) -> list[str]:
 def to_json(comparisons: Sequence[Comparison]) -> str:
     """Comparisons as JSON, examples included."""
     import dataclasses
-
-    from harness.report.frames import as_json
 
     payload = [
         {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.report.frames import as_json, rounded
+from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.report.leaderboard import Leaderboard
@@ -42,8 +43,6 @@ def lm_eval(leaderboard: Leaderboard, arm: str) -> str:
         InputError: No measured arm has that name.
     """
     from scipy import stats
-
-    from harness.version import __version__
 
     quantile = float(stats.norm.ppf(0.5 + leaderboard.level / 2))
     output: dict[str, Any] = {

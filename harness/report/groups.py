@@ -15,6 +15,7 @@ from harness.unknowns import CLEAN, DEPLOYED, Predictions, separate
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.report.model import Board
     from harness.types import BoolArray, FloatArray, IntArray
 
 
@@ -25,13 +26,17 @@ class BoardKey(NamedTuple):
     board: str
     dataset: str
 
+    @classmethod
+    def of(cls, found: Record | Board) -> BoardKey:
+        """The key of a record's header, or of the board that was made of such records."""
+        return cls(found.suite, found.board, found.dataset)
+
 
 def by_board(records: Iterable[RecordFolder]) -> dict[BoardKey, list[RecordFolder]]:
     """Records by the board that they belong to, in the order of their first appearance."""
     found: dict[BoardKey, list[RecordFolder]] = {}
     for record in records:
-        header = record.header
-        found.setdefault(BoardKey(header.suite, header.board, header.dataset), []).append(record)
+        found.setdefault(BoardKey.of(record.header), []).append(record)
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from harness.report import frames, markup, views
+from harness.report.baselines import Baselines, default_baselines
 from harness.report.model import Board, Part
 
 if TYPE_CHECKING:
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from harness.records.model import RecordFolder
-    from harness.report.baselines import Baselines
 
 LEADERBOARD_VERSION = 1
 
@@ -36,7 +37,6 @@ class Leaderboard(Part):
         Raises:
             harness.errors.InputError: Two records contradict each other (same arm and seed, other content; other data).
         """
-        from harness.report.baselines import default_baselines
         from harness.report.derive import derive
         from harness.statistics.intervals import LEVEL
 
@@ -51,9 +51,7 @@ class Leaderboard(Part):
         Raises:
             harness.errors.InputError: A name that no board has, or nothing is left.
         """
-        from harness.report.views import choose
-
-        boards = choose(self.boards, datasets=datasets, arms=arms, suites=suites)
+        boards = views.choose(self.boards, datasets=datasets, arms=arms, suites=suites)
         return self.model_copy(update={"boards": boards})
 
     def sort(self, by: str, *, descending: bool = False) -> Leaderboard:
@@ -64,39 +62,27 @@ class Leaderboard(Part):
         Raises:
             harness.errors.InputError: No board has the column.
         """
-        from harness.report.views import arrange
-
-        return self.model_copy(update={"boards": arrange(self.boards, by, descending=descending)})
+        return self.model_copy(update={"boards": views.arrange(self.boards, by, descending=descending)})
 
     def to_pandas(self) -> pd.DataFrame:
         """One line per board and arm; columns ``SCORE``, ``SCORE_low``, ``SCORE_high``, ``SCORE_std`` and differences."""
-        from harness.report.frames import wide
-
-        return wide(self.boards)
+        return frames.wide(self.boards)
 
     def to_csv(self) -> str:
         """:meth:`to_pandas` as comma-separated values."""
-        from harness.report.frames import csv
-
-        return csv(self.boards)
+        return frames.csv(self.boards)
 
     def to_json(self) -> str:
         """Everything, as JSON of this model."""
-        from harness.report.frames import as_json
-
-        return as_json(self.model_dump(mode="json"))
+        return frames.as_json(self.model_dump(mode="json"))
 
     def to_markdown(self, columns: Iterable[str] = ()) -> str:
         """Tables for a README, one per board."""
-        from harness.report.markup import markdown
-
-        return markdown(self.boards, columns)
+        return markup.markdown(self.boards, columns)
 
     def to_latex(self, columns: Iterable[str] = ()) -> str:
         """Tables for a paper, one per board (needs the LaTeX package ``booktabs``)."""
-        from harness.report.markup import latex
-
-        return latex(self.boards, columns)
+        return markup.latex(self.boards, columns)
 
     def to_rich(self, columns: Iterable[str] = (), *, intervals: bool = False) -> RenderableType:
         """Tables for the terminal, which leave out the less important columns when it is narrow."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.statistics.digits import significant
+from harness.valuation.judge import AssessedValues, Measured, agreement, board
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from harness.valuation.judge import AssessedValues, Measured
 
 COLUMNS = {
     "auroc": ("AUROC", ".3f"),
@@ -125,8 +125,6 @@ def make_report(
         items: Valuator, seed, assessment and measurement, in the suite's order.
     """
     import pandas as pd
-
-    from harness.valuation.judge import agreement, board
 
     names = list(dict.fromkeys(name for name, *_ in items))
     assessed = {name: [a for n, _, a, _ in items if n == name] for name in names}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from harness.report import columns
+from harness.report.groups import BoardKey
 from harness.report.html.sections import Section
 from harness.report.html.table import heading
 from harness.report.html.vega import Chart, by_arm, chart, quantitative, small_multiples, tip
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 def standing(section: Section, leaderboard: Leaderboard) -> Board | None:
     """The board of the section's records."""
-    key = (section.header.suite, section.header.dataset, section.header.board)
-    return next((found for found in leaderboard.boards if (found.suite, found.dataset, found.board) == key), None)
+    key = BoardKey.of(section.header)
+    return next((found for found in leaderboard.boards if BoardKey.of(found) == key), None)
 
 
 def best_arm(section: Section, leaderboard: Leaderboard) -> str:
