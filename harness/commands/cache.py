@@ -29,7 +29,7 @@ def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
                 with store.claim(kind, folder.name):
                     store.discard(kind, folder.name)
                 if not clear:
-                    screen.print(f"deleted: {folder} is damaged", style="red", markup=False)
+                    screen.print(f"deleted: {folder} is damaged", style="red", markup=False, soft_wrap=True)
     screen.print(table)
     screen.print(f"\n{root}: {megabytes(total)}" + (", deleted" if clear else ""), markup=False)
 

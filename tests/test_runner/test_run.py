@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import harness
 from harness.components import Attack, Metric, Valuator
+from harness.engines import LocalEngine
 from harness.observers.hooks import hookimpl
 
 FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
@@ -302,6 +303,82 @@ def test_a_failing_observer_is_reported_once_and_harms_nothing(run_tiny: Callabl
     assert Bad.calls == 1
     assert len(said) == 1
     assert "tracker is down" in said[0]
+
+
+class Backwards(LocalEngine):
+    """Settles the last target first."""
+
+    def compute(self, targets: Any, observers: Any) -> Any:
+        yield from super().compute(targets[::-1], observers)
+
+
+class Forgetful(LocalEngine):
+    """Settles all targets but the first."""
+
+    def compute(self, targets: Any, observers: Any) -> Any:
+        yield from super().compute(targets[1:], observers)
+
+
+def test_records_are_written_in_the_order_of_the_plan(run_tiny: Callable[..., Any]) -> None:
+    class Watch:
+        arms: ClassVar[list[str]] = []
+
+        @hookimpl
+        def record_written(self, record: Any) -> None:
+            Watch.arms.append(record.header.arm)
+
+    arms = ("only", "wldv", "bliss")
+    first = run_tiny(arms=arms)
+    second = run_tiny(arms=arms, output="again", store="other", engine=Backwards, observers=[Watch()])
+    assert not second.failures
+    assert Watch.arms == [record.header.arm for record in second.records] == list(arms)
+    assert second.computed == first.computed
+    assert boards(second.folder) == boards(first.folder)
+    for left, right in zip(first.records, second.records, strict=True):
+        assert left.header.files == right.header.files
+
+
+def test_an_engine_that_leaves_out_a_target_is_found_out(run_tiny: Callable[..., Any]) -> None:
+    with pytest.raises(
+        harness.errors.HarnessError, match="The engine Forgetful left out evaluate reviews · only · seed 0"
+    ):
+        run_tiny(arms=("only",), engine=Forgetful)
+
+
+def test_a_store_that_cannot_be_written_will_do_when_everything_is_in_it(
+    run_tiny: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, root = run_tiny(arms=("only",)), tmp_path / "store"
+    paths = [root, *root.rglob("*")]
+    before = sorted((path, path.stat().st_mtime_ns) for path in paths)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != root)  # what root is not told by the next line
+    for path in paths:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    try:
+        second = run_tiny(arms=("only",), output="elsewhere")
+        with pytest.raises(harness.errors.StoreError, match=r"No permission to write to .*store"):
+            run_tiny(arms=("only", "wldv"), output="nowhere")
+    finally:
+        for path in paths:
+            path.chmod(0o700)
+    assert second.computed == 0
+    assert boards(second.folder) == boards(first.folder)
+    assert sorted((path, path.stat().st_mtime_ns) for path in [root, *root.rglob("*")]) == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_where_it_ran_is_where_the_classifier_was_fine_tuned(run_tiny: Callable[..., Any]) -> None:
+    import torch
+
+    threads = torch.get_num_threads()
+    first = run_tiny(arms=("only",))
+    try:
+        torch.set_num_threads(threads + 1)
+        second = run_tiny(arms=("only",), output="again")
+    finally:
+        torch.set_num_threads(threads)
+    assert first.records[0].header.environment.threads == threads
+    assert second.records[0].header.environment == first.records[0].header.environment
 
 
 def test_output_that_cannot_be_written_is_refused_before_any_work(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
