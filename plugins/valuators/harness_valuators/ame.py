@@ -44,12 +44,14 @@ class Ame(SubsetValuator):
         spread = utilities.std()
         if spread == 0:
             return np.zeros(problem.n_train)
-        scale = np.sqrt(np.mean([1 / (q * (1 - q)) for q in INCLUSION]))
-        coded = np.where(subsets, 1 / p, -1 / (1 - p)) / scale
+        # E[z U] is the effect for z = 1/p inside and -1/(1-p) outside, of variance E[1/(p(1-p))]. A coefficient on z / sd(z)
+        # is E[z U] / sd(z).
+        deviation = np.sqrt(np.mean([1 / (q * (1 - q)) for q in INCLUSION]))
+        coded = np.where(subsets, 1 / p, -1 / (1 - p)) / deviation
         target = (utilities - utilities.mean()) / spread
         if self.regression == "ridge":
             model = RidgeCV(alphas=np.logspace(-1, 5, 13)).fit(coded, target)
         else:
             model = LassoCV(cv=5, alphas=30, eps=0.01, max_iter=2000, tol=1e-3).fit(coded, target)
-        effects: FloatArray = model.coef_ * spread / scale
+        effects: FloatArray = model.coef_ * spread * deviation
         return effects

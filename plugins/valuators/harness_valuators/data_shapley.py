@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -12,6 +14,10 @@ from harness_valuators.options import UtilityValuator
 if TYPE_CHECKING:
     from harness.types import FloatArray
     from harness_valuators.semivalues import Estimate
+
+
+PATIENCE, PATIENT = 5, 0.05
+"""Points, at least and as a share of all, for which a walk's worth has to stay near that of the whole set before it ends."""
 
 
 class PermutationValuator(UtilityValuator):
@@ -31,8 +37,12 @@ class PermutationValuator(UtilityValuator):
     batch_size: int = Field(default=64, ge=1)
     """Permutations whose predictors are trained at once."""
 
-    predictor_steps: int = Field(default=2, ge=1)
-    """Steps over all points of a set each time it has grown by 5 % (with every point while it is small)."""
+    predictor_tolerance: float = Field(default=0.01, gt=0.0, lt=1.0)
+    """When the predictor of a set is trained, each time the set has grown by 5 % (with every point while it is small): the
+    share that is left of its way from where the points since then have brought it. `estimate` measures the error."""
+
+    predictor_steps: int = Field(default=200, ge=1)
+    """Largest number of iterations that train it, whatever error that leaves; a few are enough."""
 
     def _weights(self, n: int) -> FloatArray:
         """``(L,)`` factors of the marginal contributions by position."""
@@ -43,33 +53,40 @@ class PermutationValuator(UtilityValuator):
     _visited_only: ClassVar[bool] = False
 
     def _truncation(self) -> float:
-        """How close a set's worth may come to that of the whole set before the walk ends; 0 for never."""
+        """How close the worth of a set has to come to that of the whole set for the walk to end, as a share; 0 for never."""
         return 0.0
 
     def estimate(self, problem: ValuationProblem, *, seed: int) -> Estimate:
-        """Values with standard errors and counts; :meth:`value` gives the values only."""
+        """Values with standard errors, the error of the predictors, and counts; :meth:`value` gives the values only."""
+        import torch
+
         from harness_valuators.games import LogisticGame
         from harness_valuators.logistic import prepare
         from harness_valuators.semivalues import Sampling, estimate
         from harness_valuators.utility import Utility
 
         device = self.resolve()
-        data = prepare(problem, device=device)
+        data = prepare(problem, device=device, dtype=torch.float64)
         utility = Utility(self.utility, data.y_valid, self.threshold)
-        steps = self.predictor_steps if self.algorithm == "tmc" else 0
-        return estimate(
-            LogisticGame(data, utility, l2=self.l2, steps=steps),
-            Sampling(
-                weights=self._weights(problem.n_train),
-                permutations=self.permutations,
-                batch=self.batch_size,
-                visited_only=self._visited_only,
-                tolerance=self._truncation(),
-                reliability=self.reliability,
-            ),
-            seed=seed,
-            device=device,
+        game = LogisticGame(
+            data,
+            utility,
+            l2=self.l2,
+            tolerance=self.predictor_tolerance,
+            limit=self.predictor_steps,
+            online=self.algorithm == "gradient",
         )
+        sampling = Sampling(
+            weights=self._weights(problem.n_train),
+            permutations=self.permutations,
+            batch=self.batch_size,
+            visited_only=self._visited_only,
+            tolerance=self._truncation() * abs(game.whole - game.empty),
+            patience=max(PATIENCE, math.ceil(PATIENT * problem.n_train)),
+            reliability=self.reliability,
+        )
+        found = estimate(game, sampling, seed=seed, device=device)
+        return replace(found, predictor_error=game.error())
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64 values in units of the utility."""
@@ -86,7 +103,8 @@ class DataShapley(PermutationValuator):
     api_version: ClassVar[int] = 1
 
     tolerance: float = Field(default=0.01, ge=0.0)
-    """Truncation: a permutation ends when its set is worth as much as the whole set up to this; 0 for none."""
+    """Truncation: a permutation ends when, for 5 % of all points and at least 5 in a row, its set is worth as much as the
+    whole set, up to this share of what the whole set is worth more than none; 0 for no truncation."""
 
     def _truncation(self) -> float:
         return self.tolerance

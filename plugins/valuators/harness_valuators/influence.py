@@ -30,8 +30,8 @@ class Influence(UtilityValuator):
 
         data = prepare(problem, device=self.resolve(), dtype=torch.float64)
         utility = Utility(self.utility, data.y_valid, self.threshold)
-        model = Logistic(data.x, data.y, data.classes, self.l2, data.spectrum)
-        theta = model.fit(tolerance=1e-9)
+        model = Logistic.of(data, self.l2)
+        theta = model.fit()
         weights = data.x.new_ones(problem.n_train)
         pulls = pull(model, utility, theta, data.x_valid) / len(data.y_valid)
         return slope(model, theta, weights, pulls, data.x_valid, iterations=200).cpu().numpy()

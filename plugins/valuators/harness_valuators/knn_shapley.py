@@ -98,4 +98,5 @@ def _tied_values(match: FloatArray, further: BoolArray, factor: FloatArray) -> F
     own = match.ravel()
     others = (matches[group] - own) / np.maximum(size - 1, 1)[group]
     values = own * mean_factor[group] + others * (factor[last] - mean_factor)[group] + after[group]
-    return values.reshape(rows, n)
+    found: FloatArray = values.reshape(rows, n)
+    return found

@@ -30,7 +30,7 @@ class Lava(TorchValuator):
     regularisation: float = Field(default=0.05, gt=0.0)
     """Entropic regularisation of the transport, in units of the mean cost."""
 
-    iterations: int = Field(default=200, ge=1)
+    iterations: int = Field(default=5000, ge=1)
     """Largest number of Sinkhorn iterations; they stop when the potentials have settled."""
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:

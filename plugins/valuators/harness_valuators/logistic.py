@@ -8,12 +8,16 @@ subsets of any size: a preconditioned step costs no more than a plain gradient s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from harness.components import ValuationProblem
+
+LIMIT = 200
+"""Largest number of iterations in which predictors are trained; they hardly ever take more than twenty."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Prepared:
     y_valid: torch.Tensor
     classes: int
     spectrum: torch.Tensor
+
+    def to(self, dtype: torch.dtype) -> Prepared:
+        """The same with features and spectrum of another precision."""
+        return replace(self, x=self.x.to(dtype), x_valid=self.x_valid.to(dtype), spectrum=self.spectrum.to(dtype))
 
 
 def prepare(problem: ValuationProblem, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Prepared:
@@ -89,6 +97,11 @@ class Logistic:
         self.labels = y
         self.targets = self._targets(y)
 
+    @classmethod
+    def of(cls, data: Prepared, l2: float) -> Logistic:
+        """Regressions on the training points of a problem."""
+        return cls(data.x, data.y, data.classes, l2, data.spectrum)
+
     def _targets(self, y: torch.Tensor) -> torch.Tensor:
         onehot = torch.nn.functional.one_hot(y, self.classes).to(self.x.dtype)
         return onehot[:, 1:] if self.columns == 1 else onehot
@@ -140,21 +153,88 @@ class Logistic:
             theta = theta + gradient / scale
         return theta
 
-    def fit(self, weights: torch.Tensor | None = None, *, tolerance: float = 1e-5, limit: int = 50) -> torch.Tensor:
-        """One predictor trained to convergence by Newton's method: ``(D, 1, C)``.
+    def converge(
+        self,
+        theta: torch.Tensor,
+        weights: torch.Tensor,
+        size: torch.Tensor | float,
+        *,
+        tolerance: float,
+        limit: int = LIMIT,
+    ) -> torch.Tensor:
+        """Train until what is left of each predictor's way to its solution is a share ``tolerance`` of the way from ``theta``.
+
+        Preconditioned conjugate gradients (Polak and Ribière 1969) for all predictors at once, each with its own step, of
+        Newton's length along its direction. An iteration costs the two matrix products of a plain step. The way is measured
+        by the gradient in the norm of the preconditioner, and not below what rounding leaves of it.
+
+        Args:
+            theta: ``(D, M, C)`` start.
+            weights: ``(N, M)`` non-negative.
+            size: Total weight of each predictor's points, for the preconditioner: a number or ``(M,)``.
+            tolerance: The share, above 0.
+            limit: Largest number of iterations.
+        """
+        scale = self.preconditioner(size)
+        scale = scale[:, None, None] if scale.ndim == 1 else scale
+        scores = self.scores(theta)
+        probs = self.probabilities(scores)
+        weight = weights[..., None]
+        pull = weight * (self.targets[:, None] - probs)
+        gradient = self._collect(pull) - self.l2 * theta
+        search = gradient / scale
+        power = _dot(gradient, search)
+        rounding = (4 * torch.finfo(theta.dtype).eps) ** 2 * self.largest / (self.bound * self.largest + self.l2)
+        goal = torch.maximum(tolerance**2 * power, rounding * weights.sum(0).clamp_min(1.0))
+        direction = search
+        for _ in range(limit):
+            active = power > goal
+            if not bool(active.any()):
+                break
+            image = self.scores(direction)
+            slope = _dot(gradient, direction)
+            bend = _dot(image, weight * self._bent(probs, image))
+            step = slope / (bend + self.l2 * _dot(direction, direction)).clamp_min(1e-30)
+            step = torch.where(active, step, 0.0)
+            length = _dot(direction, direction)
+            along = _dot(theta, direction)
+            for trial in range(4):
+                moved = scores + step[:, None] * image
+                probs = self.probabilities(moved)
+                pull = weight * (self.targets[:, None] - probs)
+                left = _dot(pull, image) - self.l2 * (along + step * length)
+                beyond = active & (left < -0.5 * slope)  # the curvature grew on the way: back to where the secant is 0
+                if trial == 3 or not bool(beyond.any()):
+                    break
+                step = torch.where(beyond, step * slope / (slope - left), step)
+            theta = theta + step[:, None] * direction
+            scores = moved
+            last, gradient = gradient, self._collect(pull) - self.l2 * theta
+            search, before = gradient / scale, power
+            power = _dot(gradient, search)
+            share = ((power - _dot(last, search)) / before.clamp_min(1e-30)).clamp_min(0.0)
+            direction = search + share[:, None] * direction
+            direction = torch.where((_dot(gradient, direction) > 0)[:, None], direction, search)
+        return theta
+
+    def _collect(self, pull: torch.Tensor) -> torch.Tensor:
+        """``(D, M, C)`` sums of the points' features, ``(N, M, C)`` times each."""
+        return (self.x.T @ pull.reshape(len(self.x), -1)).reshape(self.x.shape[1], *pull.shape[1:])
+
+    def fit(self, weights: torch.Tensor | None = None, *, tolerance: float = 1e-8, limit: int = 50) -> torch.Tensor:
+        """One predictor trained to convergence by Newton's method, in float64: ``(D, 1, C)``.
 
         Args:
             weights: ``(N,)``; all 1 by default.
-            tolerance: Largest component of the gradient, relative to the total weight, at which to stop.
+            tolerance: Norm of the gradient at which to stop, relative to the largest that a single point can have.
             limit: Largest number of Newton steps.
         """
         weights = self.x.new_ones(len(self.x)) if weights is None else weights
         total = float(weights.sum())
-        theta = self.steps(self.zeros(), weights[:, None], 5, total)
+        theta = self.converge(self.zeros(), weights[:, None], total, tolerance=0.01)
         for _ in range(limit):
-            pull = weights[:, None, None] * self.residuals(theta)
-            gradient = (self.x.T @ pull[:, 0]) - self.l2 * theta[:, 0]
-            if float(gradient.abs().max()) <= tolerance * max(total, 1.0):
+            gradient = (self.x.T @ (weights[:, None, None] * self.residuals(theta))[:, 0]) - self.l2 * theta[:, 0]
+            if float(gradient.norm()) <= tolerance * math.sqrt(self.largest):
                 break
             theta = theta + self.solve(theta, weights, gradient)[:, None]
         return theta
@@ -191,19 +271,31 @@ class Logistic:
             direction = search + power / last * direction
         return answer
 
-    def _curvature(self, probs: torch.Tensor, weights: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-        moved = self.x @ direction
+    def bend(self, probs: torch.Tensor) -> torch.Tensor:
+        """``(..., C)`` whose sum is the mean curvature of a point's loss over the directions that its scores can move in."""
+        return probs * (1 - probs) / max(1, self.columns - 1)
+
+    def _bent(self, probs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+        """Second derivative of the points' losses by their scores, times a change of the scores; both ``(..., C)``."""
         if self.columns == 1:
-            moved = weights[:, None] * probs * (1 - probs) * moved
-        else:
-            moved = weights[:, None] * probs * (moved - (probs * moved).sum(-1, keepdim=True))
-        return self.x.T @ moved + self.l2 * direction
+            return probs * (1 - probs) * moved
+        return probs * (moved - (probs * moved).sum(-1, keepdim=True))
+
+    def _curvature(self, probs: torch.Tensor, weights: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+        return self.x.T @ (weights[:, None] * self._bent(probs, self.x @ direction)) + self.l2 * direction
+
+
+def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """``(M,)`` inner products of two ``(n, M, C)`` tensors."""
+    return (a * b).sum((0, 2))
 
 
 def validation_probabilities(prepared: Prepared, l2: float) -> torch.Tensor:
     """``(N, K)`` probabilities of the training points by a predictor trained on the validation set only."""
-    spectrum = (prepared.x_valid**2).mean(0)
+    x = prepared.x_valid.double()
+    spectrum = (x**2).mean(0)
     # The rotation is the training set's: the diagonal is no bound on the validation set's curvature, its largest row sum is.
-    gram = (prepared.x_valid.T @ prepared.x_valid).abs().sum(1) / len(prepared.x_valid)
-    model = Logistic(prepared.x_valid, prepared.y_valid, prepared.classes, l2, torch.maximum(spectrum, gram))
-    return model.logits(model.scores(model.fit(), prepared.x))[:, 0].softmax(-1)
+    gram = (x.T @ x).abs().sum(1) / len(x)
+    model = Logistic(x, prepared.y_valid, prepared.classes, l2, torch.maximum(spectrum, gram))
+    found = model.logits(model.scores(model.fit(), prepared.x.double()))[:, 0].softmax(-1)
+    return found.to(prepared.x.dtype)

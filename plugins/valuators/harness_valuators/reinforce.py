@@ -154,6 +154,7 @@ def _linear(
         leverage = (model.x**2 / model.preconditioner(float(p.sum()))).sum(1)
         on_itself = (model.residuals(base)[:, 0] * own).sum(1) * leverage
         gains = gains + slope(model, base, p, own, model.x) - on_itself
+    advantage = advantage.to(gains.dtype)
     scale = gains.std(correction=0).clamp_min(1e-12)
     return base, gains / scale, advantage / scale
 

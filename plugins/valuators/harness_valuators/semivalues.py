@@ -24,12 +24,15 @@ class Estimate:
         standard_errors: ``(N,)`` float64, of ``values``; infinite with fewer than two samples.
         permutations: Number of permutations walked through.
         marginals: Number of marginal contributions that were computed.
+        predictor_error: Largest error found in the worth of a set because its predictor is not quite trained, in units of
+            the utility (see :meth:`harness_valuators.games.LogisticGame.error`).
     """
 
     values: FloatArray
     standard_errors: FloatArray
     permutations: int
     marginals: int
+    predictor_error: float = 0.0
 
     @property
     def reliability(self) -> float:
@@ -52,8 +55,9 @@ class Sampling:
         batch: Permutations walked through at once.
         visited_only: Average over the permutations that reached a point (distributional Shapley), and not over all, with 0
             where a point was not reached.
-        tolerance: A walk ends when the worth of its set is this close to that of the whole set (truncation): the points
-            that remain get 0. With 0 there is no truncation.
+        tolerance: A walk ends when the worth of its set has stayed this close to that of the whole set (truncation), in
+            units of the utility: the points that remain get 0. With 0 there is no truncation.
+        patience: For how many points it has to stay, so that a worth that only passes by ends nothing.
         reliability: Stop when :attr:`Estimate.reliability` reaches this; with 1 only ``permutations`` counts.
     """
 
@@ -62,6 +66,7 @@ class Sampling:
     batch: int
     visited_only: bool = False
     tolerance: float = 0.0
+    patience: int = 1
     reliability: float = 1.0
 
 
@@ -85,7 +90,7 @@ def estimate(game: Game, sampling: Sampling, *, seed: int, device: str = "cpu") 
     with progress("permutations", total=sampling.permutations) as bar:
         while done < sampling.permutations and not (done and result.reliability >= sampling.reliability):
             orders = _orders(rng, n, length, min(sampling.batch, sampling.permutations - done))
-            gains, steps = _walk(game, torch.as_tensor(orders, device=device), sampling.tolerance)
+            gains, steps = _walk(game, torch.as_tensor(orders, device=device), sampling)
             weighted = gains.double().cpu().numpy() * sampling.weights[: gains.shape[1]]
             reached = orders[:, : gains.shape[1]]
             sums += np.bincount(reached.ravel(), weights=weighted.ravel(), minlength=n)
@@ -109,10 +114,11 @@ def _orders(rng: np.random.Generator, n: int, length: int, count: int) -> np.nda
     return np.concatenate(passes)[:count]
 
 
-def _walk(game: Game, orders: torch.Tensor, tolerance: float) -> tuple[torch.Tensor, int]:
+def _walk(game: Game, orders: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, int]:
     """Marginal contributions ``(M, l)`` by position, and how many of them were not truncated."""
     gains: list[torch.Tensor] = []
     alive = torch.ones(len(orders), dtype=torch.bool, device=orders.device)
+    stayed = torch.zeros(len(orders), dtype=torch.int64, device=orders.device)
     steps = 0
     for step in game.walk(orders):
         gains.append(step.gain * alive)
@@ -120,8 +126,10 @@ def _walk(game: Game, orders: torch.Tensor, tolerance: float) -> tuple[torch.Ten
             for back in range(1, step.since + 1):
                 gains[-back] += step.shared * alive / step.since
         steps += int(alive.sum())
-        if tolerance:
-            alive &= (step.worth - game.whole).abs() >= tolerance
+        if sampling.tolerance:
+            near = (step.worth - game.whole).abs() < sampling.tolerance
+            stayed = torch.where(near, stayed + 1, 0)
+            alive &= stayed < sampling.patience
             if not bool(alive.any()):
                 break
     return torch.stack(gains, dim=1), steps

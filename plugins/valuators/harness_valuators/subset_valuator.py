@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 class SubsetValuator(UtilityValuator):
     """A valuator that trains predictors on random subsets."""
 
-    predictor_steps: int = Field(default=12, ge=1)
-    """Preconditioned steps that train a subset's predictor, from the solution for all points."""
+    predictor_tolerance: float = Field(default=1e-3, gt=0.0, lt=1.0)
+    """When a subset's predictor is trained: the share that is left of its way from the solution for all points to its own.
+    The utilities then have about this error, relative to their differences."""
+
+    predictor_steps: int = Field(default=200, ge=1)
+    """Largest number of iterations that train it, whatever error that leaves; a few are enough."""
 
     batch_size: int = Field(default=128, ge=1)
     """Predictors trained at once."""
@@ -31,7 +35,8 @@ class SubsetValuator(UtilityValuator):
             utility=self.utility,
             threshold=self.threshold,
             l2=self.l2,
-            steps=self.predictor_steps,
+            tolerance=self.predictor_tolerance,
+            limit=self.predictor_steps,
             batch=self.batch_size,
             device=self.resolve(),
         )

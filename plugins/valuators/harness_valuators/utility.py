@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import torch
 
-from harness.unknowns import is_uu
+from harness.unknowns import confident
 from harness_valuators.options import UtilityName
+
+TIE = 1e-4
+"""Difference of logits up to which classes are equally probable, as those are that a training set lacks."""
 
 
 class Utility:
@@ -19,7 +22,8 @@ class Utility:
     Args:
         name: ``"probability"``: mean probability of the true class, in [0, 1]. ``"accuracy"``: in [0, 1]. ``"log-loss"``:
             minus the mean negative log-likelihood in nats. ``"blind-spot"``: minus the share of validation points that are
-            wrong with confidence ``>= threshold``, in [-1, 0].
+            wrong with confidence ``>= threshold``, in [-1, 0]. Where t classes are equally probable, the prediction is each
+            of them with probability 1/t.
         labels: ``(n,)`` int64 true classes.
         threshold: τ of the blind-spot utility.
     """
@@ -46,11 +50,13 @@ class Utility:
         if self.name == "probability":
             return logits.softmax(-1).gather(2, own)[..., 0]
         if not smooth:
-            top, predicted = logits.max(-1)
-            right = predicted == self.labels[:, None]
+            top = logits.amax(-1)
+            tied = logits >= top[..., None] - TIE
+            right = tied.gather(2, own)[..., 0] / tied.sum(-1)
             if self.name == "accuracy":
                 return right.to(logits.dtype)
-            return -is_uu(~right, (top - logits.logsumexp(-1)).exp(), self.threshold).to(logits.dtype)
+            sure: torch.Tensor = confident((top - logits.logsumexp(-1)).exp(), self.threshold)
+            return -(sure * (1 - right)).to(logits.dtype)
         others = logits.masked_fill(torch.nn.functional.one_hot(self.labels, classes)[:, None].bool(), float("-inf"))
         if self.name == "accuracy":
             return (4 * (logits.gather(2, own)[..., 0] - others.amax(-1))).sigmoid()
@@ -58,5 +64,5 @@ class Utility:
         return -(20 * (wrong - self.threshold)).sigmoid()
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
-        """Mean utility of ``M`` predictors: ``(n, M, K)`` logits to ``(M,)``."""
-        return self.per_point(logits).mean(0)
+        """Mean utility of ``M`` predictors: ``(n, M, K)`` logits to ``(M,)`` float64, because values are small differences."""
+        return self.per_point(logits).mean(0, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """Estimates against what can be computed exactly: enumeration, brute force, converged fits."""
 
-from itertools import combinations
+from itertools import combinations, pairwise, permutations
 from math import comb
 
 import numpy as np
@@ -243,3 +243,158 @@ def test_batched_predictors_reach_the_solution_of_scikit_learn(classes):
         peer.fit(data.x.numpy()[rows], y[rows])
         ours = model.logits(model.scores(theta))[:, m].softmax(-1).numpy()
         assert np.allclose(ours, peer.predict_proba(data.x.numpy()), atol=2e-4)
+
+
+def knn(x, y, valid, y_valid, k):
+    given = ValuationProblem(np.asarray(x), np.asarray(y), np.asarray(valid), np.asarray(y_valid), 3)
+    return component("valuator", "knn-shapley", k=k).value(given, seed=0)
+
+
+def knn_over_all_orders(x, y, valid, y_valid, k):
+    """Jia et al. 2019, theorem 1, averaged over every order of the points that is by distance; distances in float64."""
+    n, total = len(x), np.zeros(len(x))
+    for point, label in zip(np.asarray(valid, float), y_valid, strict=True):
+        far = ((np.asarray(x, float) - point) ** 2).sum(1)
+        orders = [o for o in permutations(range(n)) if all(far[a] <= far[b] for a, b in pairwise(o))]
+        for order in orders:
+            match = [float(y[i] == label) for i in order]
+            s = match[-1] / max(n, k)
+            total[order[-1]] += s / len(orders)
+            for i in range(n - 1, 0, -1):
+                s += (match[i - 1] - match[i]) / k * min(k, i) / i
+                total[order[i - 1]] += s / len(orders)
+    return total / len(valid)
+
+
+def test_equally_distant_neighbours_share():
+    # Either of the first two points may be the nearest: (1 + 1/2) / 2 and (0 - 1/2) / 2.
+    assert np.allclose(knn([[2.0], [0.0], [5.0]], [0, 1, 1], [[1.0]], [0], 1), [0.75, -0.25, 0.0], atol=1e-15)
+
+
+grids = st.integers(2, 6).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2), st.integers(0, 2)), min_size=n, max_size=n),
+        st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2), st.integers(0, 2)), min_size=1, max_size=3),
+        st.integers(1, 7),
+        st.sampled_from([0.0, 1.0, 4096.0]),
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(grids)
+def test_knn_shapley_of_grids_full_of_ties_wherever_they_are(case):
+    points, queries, k, shift = case
+    points, queries = np.array(points), np.array(queries)
+    args = points[:, :2] + shift, points[:, 2], queries[:, :2] + shift, queries[:, 2], k
+    assert np.allclose(knn(*args), knn_over_all_orders(*args), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", ["large column", "near duplicates", "tiny", "huge", "far from the origin"])
+def test_knn_shapley_at_any_scale(case, dtype):
+    rng = np.random.default_rng(0)
+    y, y_valid = rng.integers(0, 2, 200), rng.integers(0, 2, 40)
+    x, valid = rng.standard_normal((200, 6)) + y[:, None], rng.standard_normal((40, 6)) + y_valid[:, None]
+    if case == "large column":
+        x, valid = (np.column_stack([a, rng.choice([0.0, 2e4], len(a))]) for a in (x, valid))
+    elif case == "near duplicates":
+        x = x[:1] + 1e-4 * x
+    else:
+        factor, shift = {"tiny": (1e-30, 0.0), "huge": (1e30, 0.0), "far from the origin": (1.0, 1e3)}[case]
+        x, valid = factor * x + shift, factor * valid + shift
+    x, valid = x.astype(dtype), valid.astype(dtype)
+    unit = float(np.abs(x).max())  # the reference squares in float64, which 1e30 leaves room for
+    total, position = np.zeros(200), np.arange(1, 200)
+    for point, label in zip(valid.astype(float) / unit, y_valid, strict=True):
+        order = np.argsort(((x.astype(float) / unit - point) ** 2).sum(1), kind="stable")
+        match = (y[order] == label).astype(float)
+        change = (match[:-1] - match[1:]) * np.minimum(5, position) / (5 * position)
+        total[order] += np.r_[change[::-1].cumsum()[::-1], 0.0] + match[-1] / 200
+    assert np.allclose(knn(x, y, valid, y_valid, 5), total / 40, atol=1e-12)
+
+
+def test_knn_shapley_of_a_point_that_can_never_help_is_zero():
+    values = knn([[0.0], [1.0], [9.0]], [0, 0, 1], [[0.0], [0.5]], [0, 0], 5)  # farthest, and of another class
+    assert values[2] == 0
+    assert values.sum() == pytest.approx(2 / 5)
+
+
+def test_the_only_point_of_its_class_left_out():
+    rng = np.random.default_rng(2)
+    y, y_valid = np.zeros(30, int), np.repeat([0, 1], 8)
+    y[7] = 1
+    x = rng.standard_normal((30, 4)) + 3 * y[:, None]
+    given = ValuationProblem(x, y, rng.standard_normal((16, 4)) + 3 * y_valid[:, None], y_valid)
+    values = component("valuator", "loo").value(given, seed=0)
+    peers = [_true_class_probability(given, np.arange(30)), _true_class_probability(given, np.delete(np.arange(30), 7))]
+    assert values[7] == pytest.approx(peers[0] - peers[1], rel=1e-3)
+
+
+def _true_class_probability(given, rows):
+    """Of the predictor of some of the points, trained by scipy."""
+    from scipy.optimize import minimize
+
+    mean = given.x_train.mean(0)
+    scale = np.sqrt(((given.x_train - mean) ** 2).sum(1).mean())
+    x, valid = (np.column_stack([(a - mean) / scale, np.ones(len(a))]) for a in (given.x_train[rows], given.x_valid))
+    sign, valid_sign = 2 * given.y_train[rows] - 1, 2 * given.y_valid - 1
+    theta = minimize(lambda t: np.logaddexp(0, -sign * (x @ t)).sum() + t @ t / 2, np.zeros(x.shape[1]), tol=1e-10).x
+    return (1 / (1 + np.exp(-valid_sign * (valid @ theta)))).mean()
+
+
+def weak(n=100, seed=3):
+    """Labels that the features hardly tell: the whole set is worth about a hundredth more than none."""
+    rng = np.random.default_rng(seed)
+    direction = rng.standard_normal(16) / 4
+    x = rng.standard_normal((n + 200, 16))
+    y = (rng.random(n + 200) < 1 / (1 + np.exp(-0.1 * x @ direction))).astype(int)
+    return ValuationProblem(x[:n], y[:n], x[n:], y[n:])
+
+
+def test_truncation_is_relative_to_what_there_is_to_gain():
+    given = weak()
+    fixed = {"permutations": 64, "reliability": 1.0}
+    default = component("valuator", "data-shapley", **fixed).estimate(given, seed=0)
+    untruncated = component("valuator", "data-shapley", tolerance=0, **fixed).estimate(given, seed=0)
+    whole = untruncated.values.sum()
+    assert abs(whole) < 0.03
+    assert default.values.sum() == pytest.approx(whole, rel=0.02)
+    assert default.marginals > 0.5 * untruncated.marginals
+    assert np.corrcoef(default.values, untruncated.values)[0, 1] > 0.98
+
+
+def test_a_worth_that_only_passes_by_that_of_the_whole_set_ends_no_walk():
+    worth = [float((0, 3, 3, 0, 1, 2, 3, 3, 3)[bin(b).count("1")]) for b in range(2**8)]
+    assert run(TableGame(worth), tolerance=1e-9, patience=3).marginals == 8 * 3000
+    assert run(TableGame(worth), tolerance=1e-9, patience=2).marginals == 2 * 3000
+
+
+def test_the_error_of_the_predictors_is_measured(small):
+    given, _ = small
+    loose, tight = (
+        component("valuator", "data-shapley", permutations=8, predictor_tolerance=t).estimate(given, seed=0)
+        for t in (0.9, 1e-4)
+    )
+    assert loose.predictor_error > 1e-4
+    assert tight.predictor_error < 1e-6
+
+
+@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_points_between_two_corrections_get_what_is_theirs(classes, monkeypatch):
+    """A set is corrected each time it has grown by 5 %: against a correction with every point, on the same permutations."""
+    from harness_valuators import games
+
+    rng = np.random.default_rng(0)
+    centres = 0.3 * rng.standard_normal((classes, 16))
+    y = rng.integers(0, classes, 220)
+    x = centres[y] + rng.standard_normal((220, 16))
+    given = ValuationProblem(x[:120], y[:120], x[120:], y[120:])
+    fixed = {"permutations": 100, "batch_size": 100, "reliability": 1.0, "tolerance": 0}
+    values = component("valuator", "data-shapley", **fixed).value(given, seed=0)
+    monkeypatch.setattr(games, "GROWTH", 0.0)
+    exact = component("valuator", "data-shapley", **fixed).value(given, seed=0)
+    slope = np.polyfit(exact, values, 1)[0]
+    assert 0.93 < slope < 1.07  # plain steps for the points that join: .84 for two classes, .7 for three
+    assert np.abs(values - exact).max() < 0.4 * exact.std()
+    assert values.sum() == pytest.approx(exact.sum(), abs=1e-4)
