@@ -323,7 +323,17 @@ def _load(entry: Entry) -> type[Component]:
         )
     if missing := sorted(loaded.__abstractmethods__):
         raise ComponentError(f"The {entry} does not implement {', '.join(missing)}().", hint=hint)
+    if issubclass(loaded, components.Metric | components.Selector) and (fault := _unmet(loaded.needs, loaded.offered)):
+        raise ComponentError(f"The {entry} {fault}", hint=hint)
     return loaded
+
+
+def _unmet(needs: Any, offered: frozenset[str]) -> str:
+    """What is wrong with the needs that a class states; empty when nothing is."""
+    if not isinstance(needs, frozenset | set):
+        return f"states its needs as {needs!r}; expected a set of names. Known: {', '.join(sorted(offered))}."
+    unknown = sorted(needs - offered, key=repr)
+    return f"needs {unknown[0]!r}, which nobody provides. {did_you_mean(str(unknown[0]), offered)}" if unknown else ""
 
 
 def _check_kind(kind: str) -> None:

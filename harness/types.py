@@ -1,8 +1,8 @@
-"""Names for the array and text types that the contracts speak of, and the form of names that people give."""
+"""Types that several packages speak of: arrays, texts, options; and the form of names that people give."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,3 +22,6 @@ SUITE_NAME = r"[a-z0-9][a-z0-9._-]{0,79}"
 
 Texts: TypeAlias = str | tuple[str, str]
 """The text of one example: a string, or an ordered pair of strings."""
+
+Normalisation: TypeAlias = Literal["none", "mean"]
+"""What is done to data values before they weight the loss: nothing, or division by their mean."""

@@ -10,8 +10,9 @@ import pytest
 
 from harness.errors import InputError, StoreError
 from harness.records.model import HEADER, SCHEMA_VERSION, find_records, read_record
-from harness.records.writer import write_parquet, write_record
+from harness.records.writer import write_record
 from harness.report import Leaderboard
+from harness.store.payload import write_parquet
 from harness.testing.records import PretendArm, pretend_record
 
 OLD = Path(__file__).parent / "data" / "records"

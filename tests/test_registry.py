@@ -146,6 +146,71 @@ def test_a_broken_plugin_is_a_row_with_its_reason(install: Callable[..., None], 
         registry.create("valuator", "acme")
 
 
+METRIC = """
+from typing import ClassVar
+from harness.components import Metric
+
+class Method(Metric):
+    \"\"\"A metric of somebody else.\"\"\"
+
+    api_version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"vlaues", "train"})
+
+    def score(self, outcome):
+        raise NotImplementedError
+"""
+
+
+STATED = 'frozenset({"vlaues", "train"})'
+ORDER = ("def score(self, outcome)", "def order(self, problem, *, seed)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "reason"),
+    [
+        (
+            "metric",
+            METRIC,
+            "The metric 'acme' of acme-broken 2.5 needs 'vlaues', which nobody provides. Did you mean 'val",
+        ),
+        (
+            "metric",
+            METRIC.replace("vlaues", "qqq"),
+            (
+                "needs 'qqq', which nobody provides. Known: baseline, costs, synthetic, test_embeddings, texts, train, "
+                "train_embeddings, values."
+            ),
+        ),
+        (
+            "metric",
+            METRIC.replace(STATED, '"values"'),
+            "states its needs as 'values'; expected a set of names. Known: ",
+        ),
+        (
+            "selector",
+            METRIC.replace("Metric", "Selector").replace("vlaues", "probs").replace(*ORDER),
+            "needs 'train', which nobody provides. Known: embeddings, probs, values.",
+        ),
+    ],
+)
+def test_needs_that_nobody_meets_are_refused_when_a_suite_is_read(
+    install: Callable[..., None], monkeypatch: pytest.MonkeyPatch, kind: str, code: str, reason: str
+) -> None:
+    from harness.suite import SuiteError, parse_suite
+
+    install("acme-broken", code, kind=kind)
+    monkeypatch.setattr("harness.registry._default", None)
+    with pytest.raises(ComponentError) as error:
+        harness.component(kind, "acme")
+    assert reason in str(error.value)
+    used = {"metric": "metrics: [acme]", "selector": "selectors: {mine: acme}"}[kind]
+    text = f"name: s\nmodels: {{m: transformers}}\ndatasets: {{d: movie-reviews}}\narms: {{only: {{}}}}\n{used}\n"
+    with pytest.raises(SuiteError) as refused:
+        parse_suite(text)
+    assert reason in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("variable", "there"), [(None, {"acme-one", "acme-two"}), ("", set()), ("acme_two", {"acme-two"})]
 )

@@ -12,6 +12,7 @@ from harness.components.generator import Generator, Usage
 from harness.unknowns import quota
 
 if TYPE_CHECKING:
+    from harness.components.example import Task
     from harness.plan import Plan
     from harness.store.store import Store
 
@@ -74,37 +75,37 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
     """What the generators that still have to run would ask of language models, by stage title."""
     from dataclasses import asdict
 
-    from harness.stages.generate import Generate
-    from harness.stages.load import Load, task_of
+    from harness.stages.base import Inputs
+    from harness.stages.load import Load
     from harness.store.store import DamagedArtifactError
 
-    sizes: dict[str, tuple[int, float, Any]] = {}
+    sizes: dict[str, tuple[int, float, Task]] = {}
     expected: dict[str, dict[str, Any]] = {}
+    inputs = Inputs(lambda stage: store.open(*stage.address))
 
-    def size(load: Load) -> tuple[int, float, Any]:
+    def size(load: Load) -> tuple[int, float, Task]:
         from harness.datasets import limit
-        from harness.store.payload import read_examples
 
         if load.id not in sizes:
             try:
-                artifact = store.open(load.kind, load.id)
-                train, task = read_examples(artifact.path("train.parquet")), task_of(artifact)
+                train, task = inputs[load].train, inputs[load].task
             except DamagedArtifactError:
                 dataset = limit(load.source.component.load(seed=load.seed), **load.limits, seed=load.seed)
-                train, task = list(dataset.train), dataset.task
+                train, task = dataset.train, dataset.task
             characters = sum(len(e.text) + len(e.text_pair or "") for e in train) / max(1, len(train))
             sizes[load.id] = (len(train), characters, task)
         return sizes[load.id]
 
-    for stage in plan.stages():
-        if not isinstance(stage, Generate) or stage.id not in needed:
+    for stages in {cell.stages.generate: cell.stages for cell in plan.cells}.values():
+        generate, elicit = stages.generate, stages.elicit
+        if generate is None or elicit is None or generate.id not in needed:
             continue
-        generator = stage.generator.component
+        generator = generate.generator.component
         if type(generator).estimate is Generator.estimate:
             continue
-        n_train, characters, task = size(stage.load)
-        n_uus = quota(stage.elicit.fraction, n_train)
-        usage = generator.estimate(n_uus, task, per_uu=stage.per_uu, mean_characters=characters)
+        n_train, characters, task = size(stages.load)
+        n_uus = quota(elicit.fraction, n_train)
+        usage = generator.estimate(n_uus, task, per_uu=generate.per_uu, mean_characters=characters)
         if usage != Usage():
-            expected[stage.title] = asdict(usage)
+            expected[generate.title] = asdict(usage)
     return expected

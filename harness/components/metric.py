@@ -170,9 +170,13 @@ class Metric(Component):
     kind: ClassVar[str] = "metric"
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Optional parts of :class:`Outcome` that the runner has to produce: ``"test_embeddings"``, ``"train"``,
-    ``"train_embeddings"``, ``"synthetic"``, ``"values"``, ``"baseline"``, ``"costs"``. And ``"texts"``, of a metric that
+    """Optional parts of :class:`Outcome` that the runner has to produce, of :attr:`offered`. And ``"texts"``, of a metric that
     reads the texts of examples: a run always has them, but a record may leave them out and then gives no such metric again."""
+
+    offered: ClassVar[frozenset[str]] = frozenset(
+        {"test_embeddings", "train", "train_embeddings", "synthetic", "values", "baseline", "costs", "texts"}
+    )
+    """What :attr:`needs` may name."""
 
     resample: ClassVar[bool] = True
     """Whether figures that do not decompose over examples are cheap enough to be computed again on a few hundred bootstrap

@@ -37,7 +37,10 @@ class Selector(Component):
     kind: ClassVar[str] = "selector"
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Which of ``"embeddings"``, ``"probs"``, ``"values"`` the runner has to compute first."""
+    """What the runner has to compute first, of :attr:`offered`."""
+
+    offered: ClassVar[frozenset[str]] = frozenset({"embeddings", "probs", "values"})
+    """What :attr:`needs` may name."""
 
     @abstractmethod
     def order(self, problem: SelectionProblem, *, seed: int) -> IntArray:

@@ -27,7 +27,7 @@ class StageError(HarnessError):
         self.stage, self.exit_code, self.trace = stage, exit_code, trace
 
     @classmethod
-    def of(cls, stage: Stage, cause: BaseException) -> StageError:
+    def of(cls, stage: Stage[Any], cause: BaseException) -> StageError:
         """The failure of ``stage`` that ``cause`` is."""
         trace = "".join(traceback.format_exception(cause))
         if isinstance(cause, HarnessError):
@@ -36,7 +36,7 @@ class StageError(HarnessError):
         return cls(info(stage), f"{type(cause).__name__}: {cause}", hint=hint, trace=trace)
 
 
-def info(stage: Stage) -> StageInfo:
+def info(stage: Stage[Any]) -> StageInfo:
     """A stage as observers see it, its place not known."""
     return StageInfo(stage.kind, stage.id, stage.title)
 
@@ -50,7 +50,7 @@ class Finished:
         error: Why there is no artifact; ``None`` when the store has it, with checksums that hold.
     """
 
-    target: Stage
+    target: Stage[Any]
     error: StageError | None = None
 
 
@@ -61,7 +61,7 @@ class Engine(Protocol):
     :func:`harness.engines.work.compute_stage`.
     """
 
-    def compute(self, targets: Sequence[Stage], observers: Observers) -> Iterator[Finished]:
+    def compute(self, targets: Sequence[Stage[Any]], observers: Observers) -> Iterator[Finished]:
         """Yield each target once (of equal ones, one), as soon as it is settled, in any order.
 
         A stage that fails settles with its error every target that rests on it; the others go on. Errors are yielded, not

@@ -23,7 +23,7 @@ RESTS_ON = "rests_on"
 """Where a manifest keeps the facts about the stages that its own rests on, by id."""
 
 
-def facts_of(target: Stage, store: Store, *, itself: bool = True) -> dict[str, Facts]:
+def facts_of(target: Stage[Any], store: Store, *, itself: bool = True) -> dict[str, Facts]:
     """What is known about computing a stage and all that it rests on, by id, inputs before those who read them.
 
     What an artifact's manifest says of the stages it rests on goes before what is in the store now: they may have been

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from harness.engines.base import Finished, Numbered, Report, StageError
 from harness.engines.demand import missing
@@ -22,14 +23,14 @@ class LocalEngine:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def compute(self, targets: Sequence[Stage], observers: Observers) -> Iterator[Finished]:
+    def compute(self, targets: Sequence[Stage[Any]], observers: Observers) -> Iterator[Finished]:
         """See :class:`harness.engines.base.Engine`; targets are settled in the order given."""
         report = Numbered(observers, len(missing(targets, self._store)))
         failed: dict[str, StageError] = {}
         for target in {stage.id: stage for stage in targets}.values():
             yield Finished(target, self._settle(target, failed, report))
 
-    def _settle(self, target: Stage, failed: dict[str, StageError], report: Report) -> StageError | None:
+    def _settle(self, target: Stage[Any], failed: dict[str, StageError], report: Report) -> StageError | None:
         """Why a target cannot be had; adds to ``failed``, the errors by id of the stages that failed or rest on one."""
         for stage in missing([target], self._store):
             error = next((failed[up.id] for up in (stage, *stage.inputs().values()) if up.id in failed), None)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.base import Report, StageError, info
-from harness.engines.facts import RESTS_ON, costs, environment, facts_of
+from harness.engines.facts import RESTS_ON, environment, facts_of
 from harness.engines.memory import peak_memory
 from harness.observers.hooks import StageInfo
 from harness.progress import Bar, reporting
-from harness.stages.base import Context, Stage
+from harness.stages.base import Context, Inputs, Stage
 from harness.store.store import Artifact, DamagedArtifactError, MissingArtifactError, Store
 
 
-def compute_stage(stage: Stage, store: Store, report: Report) -> Artifact:
+def compute_stage(stage: Stage[Any], store: Store, report: Report) -> Artifact:
     """The artifact of a stage: claim it, open its inputs, compute it, write it.
 
     An artifact that is there and sound is left as it is. A damaged one is reported and replaced, an input's too; an input
@@ -48,7 +48,7 @@ def compute_stage(stage: Stage, store: Store, report: Report) -> Artifact:
         raise failure from error
 
 
-def available(stage: Stage, store: Store, report: Report) -> Artifact:
+def available(stage: Stage[Any], store: Store, report: Report) -> Artifact:
     """The artifact of a stage, computed if it is missing or damaged.
 
     Raises:
@@ -60,19 +60,18 @@ def available(stage: Stage, store: Store, report: Report) -> Artifact:
         return compute_stage(stage, store, report)
 
 
-def _compute(stage: Stage, seen: StageInfo, store: Store, report: Report) -> Artifact:
-    inputs = {role: available(upstream, store, report) for role, upstream in stage.inputs().items()}
+def _compute(stage: Stage[Any], seen: StageInfo, store: Store, report: Report) -> Artifact:
+    opened = {upstream.id: available(upstream, store, report) for upstream in stage.inputs().values()}
+    inputs, context = Inputs(lambda upstream: opened[upstream.id]), Context(store.responses)
     rests_on = facts_of(stage, store, itself=False)
-    kinds = {upstream.id: upstream.kind for upstream in stage.closure()}
-    context = Context(store.responses, costs([(kinds[name], facts) for name, facts in rests_on.items()]))
     report("stage_started", seen)
     start = time.perf_counter()
 
     def compute(out: Path) -> dict[str, Any]:
         with reporting(_Bars(seen, report)), peak_memory() as peak:
-            facts = stage.compute(inputs, out, context)
+            stage.compute(inputs, context).write(out)
         measured = {} if peak.bytes is None else {"peak_memory": peak.bytes}
-        return {**measured, "environment": environment(), RESTS_ON: rests_on, **(facts or {})}
+        return {**measured, "environment": environment(), RESTS_ON: rests_on, **context.facts}
 
     artifact = store.write(stage.kind, stage.id, stage.identity, compute)
     report("stage_finished", seen, seconds=time.perf_counter() - start)

@@ -6,13 +6,53 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.components.metric import Metric
 from harness.records.model import ComponentUse
 from harness.stages.assess import Assess
-from harness.stages.base import Stage
+from harness.stages.attack_test import AttackTest
+from harness.stages.base import Configured, Stage, stages_of
+from harness.stages.elicit import Elicit
 from harness.stages.evaluate import Evaluate
+from harness.stages.extend import Extend
+from harness.stages.fine_tune import FineTune
+from harness.stages.generate import Generate
+from harness.stages.load import Load
+from harness.stages.predict import Predict
+from harness.stages.value import Value
 
 if TYPE_CHECKING:
     from harness.suite import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmStages:
+    """What one arm consists of, in the order of the protocol.
+
+    Attributes:
+        load: The data.
+        elicit: Its unknown unknowns; ``None``, as the next two, for arms that generate nothing.
+        extend: The synthetic examples that it is trained on.
+        generate: Those that were made, before the check for leakage.
+        values: The data values that weight its loss, else those that guide its selection, if any do.
+        classifier: What is evaluated.
+        test: Its probabilities on the test set.
+        validation: The same on the validation set.
+        attack: The attack on the test set, if the suite has one.
+    """
+
+    load: Load
+    elicit: Elicit | None = None
+    extend: Extend | None = None
+    generate: Generate | None = None
+    values: Value | None = None
+    classifier: FineTune
+    test: Predict
+    validation: Predict
+    attack: AttackTest | None = None
+
+    def named(self) -> dict[str, Stage[Any]]:
+        """The stages that there are, by the names under which records list them."""
+        return stages_of(self)
 
 
 @dataclass(frozen=True)
@@ -24,7 +64,8 @@ class Cell:
         arm: Name of the arm.
         seed: The repetition's seed.
         evaluate: The stage that everything leads to.
-        stages: The stages that lead there, by what they are to the arm.
+        stages: The stages that lead there.
+        cost_metrics: The metrics that need costs, by name: those are known when the record is written, and not before.
         components: The components at work, by role.
         board: Digest of what must be equal for two records to stand on one board.
         definition: The arm as the suite has it.
@@ -34,14 +75,17 @@ class Cell:
     arm: str
     seed: int
     evaluate: Evaluate
-    stages: Mapping[str, Stage]
+    stages: ArmStages
+    cost_metrics: Mapping[str, Configured[Metric]]
     components: Mapping[str, ComponentUse]
     board: str
     definition: Mapping[str, Any]
 
-    def targets(self) -> list[Stage]:
+    def targets(self) -> list[Stage[Any]]:
         """The stages whose artifacts its record is written from."""
-        return [self.evaluate, *(self.stages[role] for role in ("load", "elicit", "extend") if role in self.stages)]
+        counted = (self.stages.load, self.stages.elicit, self.stages.extend)
+        read: list[Stage[Any]] = [self.evaluate, *(stage for stage in counted if stage is not None)]
+        return [*read, *self.evaluate.inputs().values()] if self.cost_metrics else read
 
 
 @dataclass(frozen=True)
@@ -53,7 +97,7 @@ class Assessment:
     seed: int
     stage: Assess
 
-    def targets(self) -> list[Stage]:
+    def targets(self) -> list[Stage[Any]]:
         """The stages whose artifacts it is reported from."""
         return [self.stage]
 
@@ -66,15 +110,15 @@ class Plan:
     cells: tuple[Cell, ...]
     assessments: tuple[Assessment, ...] = ()
 
-    def targets(self) -> list[Stage]:
+    def targets(self) -> list[Stage[Any]]:
         """The stages that have to be there in the end, each once."""
         wanted = [stage for cell in self.cells for stage in cell.targets()]
         wanted += [stage for item in self.assessments for stage in item.targets()]
         return list({stage.id: stage for stage in wanted}.values())
 
-    def stages(self) -> list[Stage]:
+    def stages(self) -> list[Stage[Any]]:
         """All stages, inputs before those who read them, each once."""
-        unique: dict[str, Stage] = {}
+        unique: dict[str, Stage[Any]] = {}
         for target in self.targets():
             for stage in target.closure():
                 unique.setdefault(stage.id, stage)

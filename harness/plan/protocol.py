@@ -1,14 +1,11 @@
-"""The protocol of one data set and seed as stages: what an arm computes, and what arms share."""
+"""The protocol as stages: what an arm computes on one data set under one seed, and what arms share."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from harness.plan.model import Cell
-from harness.records.model import ComponentUse
+from harness.plan.board import board, configured, used
+from harness.plan.model import ArmStages, Cell
 from harness.seeds import derive_seed
 from harness.stages.assess import Assess
 from harness.stages.attack_test import AttackTest
@@ -16,7 +13,7 @@ from harness.stages.base import Configured, Stage
 from harness.stages.corrupt import Corrupt
 from harness.stages.elicit import Elicit
 from harness.stages.embed import Embed
-from harness.stages.evaluate import Evaluate
+from harness.stages.evaluate import Evaluate, OutcomeStages
 from harness.stages.extend import Extend
 from harness.stages.fine_tune import FineTune
 from harness.stages.generate import Generate
@@ -25,24 +22,45 @@ from harness.stages.predict import Predict
 from harness.stages.value import Value
 
 if TYPE_CHECKING:
+    from harness.records.model import ComponentUse
     from harness.suite import Arm, Suite
     from harness.suite.model import Valuation
     from harness.suite.slots import Slot
 
+S = TypeVar("S", bound=Stage[Any])
+
+
+class Interned:
+    """Stages by what they compute: a stage that is built twice is one object, the one built first."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, Stage[Any]] = {}
+
+    def __call__(self, stage: S) -> S:
+        """The stage with this identity."""
+        return cast("S", self._stages.setdefault(stage.id, stage))
+
 
 class Protocol:
-    """Builds the stages of one data set and seed."""
+    """The protocol on one data set under one seed.
 
-    def __init__(self, suite: Suite, dataset: str, seed: int) -> None:
-        self.suite, self.dataset, self.seed = suite, dataset, seed
-        slot = suite.datasets[dataset]
-        self.slot = slot
-        self.model: Configured[Any] = configured(suite.models[slot.model])
-        limits = slot.limit.model_dump(exclude_none=True)
-        self.load = Load(self._title("load"), dataset, configured(slot), limits, self._seed("data"))
-        self.base = FineTune(self._title("fine-tune", "base"), self.load, self.model, self._seed("fine-tune"))
-        self.metrics = {slot.use: configured(slot) for slot in suite.metrics}
+    Args:
+        suite: The suite.
+        dataset: Name of the data set in the suite.
+        seed: Seed of the repetition.
+        interned: The stages of the plan.
+    """
+
+    def __init__(self, suite: Suite, dataset: str, seed: int, interned: Interned) -> None:
+        self.suite, self.dataset, self.seed, self.interned = suite, dataset, seed, interned
+        self.slot = suite.datasets[dataset]
+        self.finetuned = self.slot.embed == "finetuned"
+        self.model: Configured[Any] = configured(suite.models[self.slot.model])
+        self.metrics: dict[str, Configured[Any]] = {slot.use: configured(slot) for slot in suite.metrics}
         self.needs = frozenset().union(*(metric.component.needs for metric in self.metrics.values()))
+        limits = self.slot.limit.model_dump(exclude_none=True)
+        self.load = interned(Load(self._title("load"), dataset, configured(self.slot), limits, self._seed("data")))
+        self.base = self.fine_tune("base")
 
     def _title(self, what: str, detail: str = "") -> str:
         parts = [f"{what} {self.dataset}", *([detail] if detail else []), f"seed {self.seed}"]
@@ -51,123 +69,152 @@ class Protocol:
     def _seed(self, *axes: str) -> int:
         return derive_seed(self.seed, self.dataset, *axes)
 
-    def assess(self, valuator: str, valuation: Valuation, seed: int) -> Assess:
-        """The assessment of a valuator under a seed of its own, on this builder's data."""
-        data = Corrupt(self._title("corrupt"), self.load, valuation.noise, self._seed("noise"))
-        encoder = None
-        if self.slot.embed == "finetuned":  # a classifier that has seen the wrong labels, as a user's would have
-            encoder = FineTune(self._title("fine-tune", "corrupted"), data, self.model, self._seed("fine-tune"))
-        train, validation, test = (
-            Embed(self._title("embed", split), data if encoder else self.load, split, self.model, encoder)
-            for split in ("train", "validation", "test")
+    def cell(self, name: str) -> Cell:
+        """An arm's cell."""
+        suite, arm = self.suite, self.arm(name)
+        return Cell(
+            dataset=self.dataset,
+            arm=name,
+            seed=self.seed,
+            evaluate=self.evaluate(name, arm),
+            stages=arm,
+            cost_metrics={use: metric for use, metric in self.metrics.items() if "costs" in metric.component.needs},
+            components=self.components(name),
+            board=board(
+                self.load,
+                self.model,
+                None if suite.test_attack is None else configured(suite.test_attack),
+                self.metrics,
+                suite.thresholds,
+            ),
+            definition=suite.arms[name].definition(),
         )
-        steps, largest = valuation.removal.steps, valuation.removal.largest
-        return Assess(
-            f"assess {self.dataset} · {valuator} · seed {seed}",
-            data,
-            train,
-            validation,
-            test,
-            configured(self.suite.valuators[valuator]),
-            tuple(round(largest * step / steps, 6) for step in range(steps + 1)),
-            derive_seed(seed, self.dataset, "value"),
+
+    def arm(self, name: str) -> ArmStages:
+        """The stages of an arm: find unknown unknowns, generate, value, fine-tune, predict, attack."""
+        arm = self.suite.arms[name]
+        elicit: Elicit | None = None
+        generate: Generate | None = None
+        extend: Extend | None = None
+        guiding: Value | None = None
+        weighting: Value | None = None
+        if arm.generate:
+            elicit = self.elicit(name, arm)
+            generate = self.generate(name, arm, elicit)
+            extend = self.interned(Extend(self._title("extend", name), self.load, generate, arm.synthesis.leakage))
+        if arm.weights:
+            weighting = self.value(arm.weights, extend, name if extend else "")
+        elif arm.select is not None and arm.select.values:
+            guiding = self.value(arm.select.values)
+        title = "base" if extend is None and weighting is None else name
+        classifier = self.fine_tune(title, extend, weighting, arm)
+        return ArmStages(
+            load=self.load,
+            elicit=elicit,
+            extend=extend,
+            generate=generate,
+            values=weighting or guiding,
+            classifier=classifier,
+            test=self.predict("test", classifier, title),
+            validation=self.predict("validation", classifier, title),
+            attack=self.attack(classifier, title),
+        )
+
+    def fine_tune(
+        self, title: str, extend: Extend | None = None, values: Value | None = None, arm: Arm | None = None
+    ) -> FineTune:
+        """The classifier of an arm; without one, the base classifier that unknown unknowns are elicited from."""
+        return self.interned(
+            FineTune(
+                self._title("fine-tune", title),
+                self.load,
+                self.model,
+                self._seed("fine-tune"),
+                extend,
+                values,
+                arm.weights_normalisation if arm is not None else "none",
+            )
         )
 
     def embed(self, split: str, extend: Extend | None = None, *, finetuned: bool = False) -> Embed:
         """Embeddings of a split; of synthetic examples when ``extend`` is given."""
-        return Embed(
-            self._title("embed", split),
-            extend or self.load,
-            "synthetic" if extend else split,
-            self.model,
-            self.base if finetuned else None,
+        return self.interned(
+            Embed(
+                self._title("embed", split),
+                extend or self.load,
+                "synthetic" if extend else split,
+                self.model,
+                self.base if finetuned else None,
+            )
         )
 
     def value(self, valuator: str, extend: Extend | None = None, arm: str = "") -> Value:
         """Values of the training set, extended or not."""
-        finetuned = self.slot.embed == "finetuned"
-        return Value(
-            self._title("value", f"{valuator} · {arm}" if arm else valuator),
-            self.load,
-            self.embed("train", finetuned=finetuned),
-            self.embed("validation", finetuned=finetuned),
-            configured(self.suite.valuators[valuator]),
-            self._seed("value"),
-            extend,
-            self.embed("synthetic", extend, finetuned=finetuned) if extend else None,
+        return self.interned(
+            Value(
+                self._title("value", f"{valuator} · {arm}" if arm else valuator),
+                self.load,
+                self.embed("train", finetuned=self.finetuned),
+                self.embed("validation", finetuned=self.finetuned),
+                configured(self.suite.valuators[valuator]),
+                self._seed("value"),
+                extend,
+                self.embed("synthetic", extend, finetuned=self.finetuned) if extend else None,
+            )
+        )
+
+    def elicit(self, name: str, arm: Arm) -> Elicit:
+        """Unknown unknowns of the base classifier."""
+        select, attack = arm.select, arm.attack or self.suite.attack
+        assert select is not None and attack is not None  # noqa: S101 - the suite has checked it
+        needs = select.component.needs
+        return self.interned(
+            Elicit(
+                self._title("elicit", name),
+                self.load,
+                self.model,
+                self.base,
+                configured(attack),
+                configured(select),
+                arm.synthesis.uu_fraction,
+                self.suite.thresholds[0],
+                self._seed("select"),
+                self._seed("elicit"),
+                values=self.value(select.values) if select.values else None,
+                embeddings=self.embed("train", finetuned=self.finetuned) if "embeddings" in needs else None,
+                predictions=self.predict("train", self.base, "base") if "probs" in needs else None,
+            )
+        )
+
+    def generate(self, name: str, arm: Arm, elicit: Elicit) -> Generate:
+        """Synthetic examples made from unknown unknowns."""
+        assert arm.generate is not None  # noqa: S101 - the arm generates
+        return self.interned(
+            Generate(
+                self._title("generate", name),
+                self.load,
+                self.model,
+                self.base,
+                self.embed("train"),
+                elicit,
+                configured(self.suite.generators[arm.generate]),
+                arm.synthesis.per_uu,
+                self._seed("generate"),
+            )
         )
 
     def predict(self, split: str, classifier: FineTune, name: str, extend: Extend | None = None) -> Predict:
         """Probabilities of a split; of synthetic examples when ``extend`` is given."""
-        return Predict(self._title("predict", f"{name} · {split}"), extend or self.load, split, self.model, classifier)
+        title = self._title("predict", f"{name} · {split}")
+        return self.interned(Predict(title, extend or self.load, split, self.model, classifier))
 
-    def extend(self, name: str, arm: Arm) -> tuple[Elicit, Extend]:
-        """Unknown unknowns of the base classifier, and the synthetic examples made from them."""
-        suite, select = self.suite, arm.select
-        assert select is not None and arm.generate is not None  # noqa: S101 - the suite has checked it
-        attack = arm.attack or suite.attack
-        assert attack is not None  # noqa: S101 - the suite has checked it
-        needs = select.component.needs
-        finetuned = self.slot.embed == "finetuned"
-        elicit = Elicit(
-            self._title("elicit", name),
-            self.load,
-            self.model,
-            self.base,
-            configured(attack),
-            configured(select),
-            arm.synthesis.uu_fraction,
-            suite.thresholds[0],
-            self._seed("select"),
-            self._seed("elicit"),
-            values=self.value(select.values) if select.values else None,
-            embeddings=self.embed("train", finetuned=finetuned) if "embeddings" in needs else None,
-            predictions=self.predict("train", self.base, "base") if "probs" in needs else None,
-        )
-        generate = Generate(
-            self._title("generate", name),
-            self.load,
-            self.model,
-            self.base,
-            self.embed("train"),
-            elicit,
-            configured(suite.generators[arm.generate]),
-            arm.synthesis.per_uu,
-            self._seed("generate"),
-        )
-        return elicit, Extend(self._title("extend", name), self.load, generate, arm.synthesis.leakage)
-
-    def stages(self, name: str) -> dict[str, Stage]:
-        """The stages of an arm, by what they are to it."""
-        arm, suite = self.suite.arms[name], self.suite
-        stages: dict[str, Stage] = {"load": self.load}
-        extend: Extend | None = None
-        values: Value | None = None
-        if arm.generate:
-            stages["elicit"], extend = self.extend(name, arm)
-            stages["extend"] = extend
-            stages["generate"] = extend.generate
-        if arm.weights:
-            values = self.value(arm.weights, extend, name if extend else "")
-            stages["values"] = values
-        elif arm.select is not None and arm.select.values:
-            stages["values"] = self.value(arm.select.values)
-        title = "base" if extend is None and values is None else name
-        classifier = FineTune(
-            self._title("fine-tune", title),
-            self.load,
-            self.model,
-            self._seed("fine-tune"),
-            extend,
-            values,
-            arm.weights_normalisation,
-        )
-        stages["classifier"] = classifier
-        stages["test"] = self.predict("test", classifier, title)
-        stages["validation"] = self.predict("validation", classifier, title)
-        attack = suite.test_attack
-        if attack is not None:
-            stages["attack"] = AttackTest(
+    def attack(self, classifier: FineTune, title: str) -> AttackTest | None:
+        """The attack on the test set, if there is one."""
+        attack = self.suite.test_attack
+        if attack is None:
+            return None
+        return self.interned(
+            AttackTest(
                 self._title("attack", title),
                 self.load,
                 self.model,
@@ -175,55 +222,47 @@ class Protocol:
                 configured(attack),
                 self._seed("attack"),
             )
-        return stages
-
-    def cell(self, name: str) -> Cell:
-        """An arm's cell."""
-        suite = self.suite
-        stages = self.stages(name)
-        parts = self._parts(stages)
-        baseline: dict[str, Stage] = {}
-        if "baseline" in self.needs and name != suite.baseline and suite.baseline in suite.arms:
-            baseline = {
-                role: stage
-                for role, stage in self._parts(self.stages(suite.baseline)).items()
-                if role not in {"load", "map"}
-            }
-        evaluate = Evaluate(self._title("evaluate", name), self.metrics, suite.thresholds, parts, baseline)
-        return Cell(
-            self.dataset,
-            name,
-            self.seed,
-            evaluate,
-            stages,
-            self._components(name),
-            self._board(),
-            suite.arms[name].definition(),
         )
 
-    def _parts(self, stages: Mapping[str, Stage]) -> dict[str, Stage]:
-        """What the evaluation reads: always the predictions, the rest only when a metric asks for it."""
-        parts = {
-            role: stages[role]
-            for role in ("load", "test", "validation", "attack", "elicit", "extend")
-            if role in stages
-        }
-        parts["map"] = self.embed("test")
-        if "test_embeddings" in self.needs:
-            parts["test_embeddings"] = self.embed("test")
-        if "train_embeddings" in self.needs:
-            parts["train_embeddings"] = self.embed("train")
-            parts["validation_embeddings"] = self.embed("validation")
-        if "train" in self.needs:
-            parts["train"] = self.load
-        if "values" in self.needs and "values" in stages:
-            parts["values"] = stages["values"]
-        if "synthetic" in self.needs and isinstance(extend := stages.get("extend"), Extend):
-            parts["synthetic_embeddings"] = self.embed("synthetic", extend)
-            parts["synthetic_probs"] = self.predict("synthetic", self.base, "base", extend)
-        return parts
+    def evaluate(self, name: str, arm: ArmStages) -> Evaluate:
+        """The evaluation of an arm, beside the baseline if a metric asks for it."""
+        suite = self.suite
+        baseline: OutcomeStages | None = None
+        if "baseline" in self.needs and name != suite.baseline and suite.baseline in suite.arms:
+            baseline = self.outcome(self.arm(suite.baseline))
+        metrics = {use: metric for use, metric in self.metrics.items() if "costs" not in metric.component.needs}
+        return self.interned(
+            Evaluate(
+                self._title("evaluate", name),
+                metrics,
+                suite.thresholds,
+                self.outcome(arm),
+                self.embed("test"),
+                baseline,
+            )
+        )
 
-    def _components(self, name: str) -> dict[str, ComponentUse]:
+    def outcome(self, arm: ArmStages) -> OutcomeStages:
+        """What the outcome of an arm is made of: always its predictions, the rest only when a metric asks for it."""
+        needs, added = self.needs, arm.extend if "synthetic" in self.needs else None
+        return OutcomeStages(
+            load=arm.load,
+            test=arm.test,
+            validation=arm.validation,
+            attack=arm.attack,
+            elicit=arm.elicit,
+            extend=arm.extend,
+            train=arm.load if "train" in needs else None,
+            test_embeddings=self.embed("test") if "test_embeddings" in needs else None,
+            train_embeddings=self.embed("train") if "train_embeddings" in needs else None,
+            validation_embeddings=self.embed("validation") if "train_embeddings" in needs else None,
+            values=arm.values if "values" in needs else None,
+            synthetic_embeddings=self.embed("synthetic", added) if added else None,
+            synthetic_probs=self.predict("synthetic", self.base, "base", added) if added else None,
+        )
+
+    def components(self, name: str) -> dict[str, ComponentUse]:
+        """The components at work in an arm, by role."""
         suite, arm = self.suite, self.suite.arms[name]
         slots: dict[str, Slot[Any] | None] = {
             "dataset": self.slot,
@@ -238,37 +277,29 @@ class Protocol:
         }
         return {role: used(slot) for role, slot in slots.items() if slot is not None}
 
-    def _board(self) -> str:
-        attack = self.suite.test_attack
-        same = {
-            "dataset": {**self.load.options(), "seed": None},
-            "model": self.model.identity,
-            "attack": None if attack is None else configured(attack).identity,
-            "metrics": {name: metric.identity for name, metric in self.metrics.items()},
-            "thresholds": list(self.suite.thresholds),
-        }
-        return hashlib.sha256(json.dumps(_without_releases(same), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _without_releases(value: Any) -> Any:
-    """An identity without versions and code digests: records of two releases of a plugin may stand on one board."""
-    if isinstance(value, dict):
-        return {key: _without_releases(inner) for key, inner in value.items() if key not in {"version", "code"}}
-    return value
-
-
-def configured(slot: Slot[Any]) -> Configured[Any]:
-    """The component of a slot, and where it comes from."""
-    return Configured(slot.component, slot.entry)
-
-
-def used(slot: Slot[Any]) -> ComponentUse:
-    """A slot as records describe it."""
-    options, identity = slot.component.model_dump(mode="json"), configured(slot).identity["options"]
-    return ComponentUse(
-        kind=slot.entry.kind,
-        name=slot.entry.key,
-        version=slot.entry.version,
-        options=options,
-        digests={name: value for name, value in identity.items() if name not in options or options[name] != value},
-    )
+    def assess(self, valuator: str, valuation: Valuation, seed: int) -> Assess:
+        """The assessment of a valuator under a seed of its own, on this repetition's data."""
+        data = self.interned(Corrupt(self._title("corrupt"), self.load, valuation.noise, self._seed("noise")))
+        encoder = None
+        if self.finetuned:  # a classifier that has seen the wrong labels, as a user's would have
+            title = self._title("fine-tune", "corrupted")
+            encoder = self.interned(FineTune(title, data, self.model, self._seed("fine-tune")))
+        train, validation, test = (
+            self.interned(
+                Embed(self._title("embed", split), data if encoder else self.load, split, self.model, encoder)
+            )
+            for split in ("train", "validation", "test")
+        )
+        steps, largest = valuation.removal.steps, valuation.removal.largest
+        return self.interned(
+            Assess(
+                f"assess {self.dataset} · {valuator} · seed {seed}",
+                data,
+                train,
+                validation,
+                test,
+                configured(self.suite.valuators[valuator]),
+                tuple(round(largest * step / steps, 6) for step in range(steps + 1)),
+                derive_seed(seed, self.dataset, "value"),
+            )
+        )

@@ -22,6 +22,7 @@ replicates of two arms are paired.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from harness.types import NAME, SUITE_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.components.metric import Score
 
 SCHEMA_VERSION = 1
 HEADER = "record.json"
@@ -97,6 +100,21 @@ class ScoreRecord(_Part):
     volatile: bool = False
     """Whether it differs between two equal runs (a time, a memory peak); such figures stay off the boards."""
     meaning: str = ""
+
+    @classmethod
+    def of(cls, score: Score, *, metric: str, volatile: bool = False) -> ScoreRecord:
+        """A metric's figure as records keep it."""
+        return ScoreRecord(
+            value=float(score.value) if math.isfinite(score.value) else None,
+            better=score.better,
+            low=score.low,
+            high=score.high,
+            total=score.total,
+            decomposes=score.per_example is not None,
+            metric=metric,
+            volatile=volatile,
+            meaning=score.meaning,
+        )
 
 
 class Environment(_Part):

@@ -15,21 +15,13 @@ from typing import TYPE_CHECKING
 from harness.disk import explained, file_digest, within
 from harness.errors import InputError
 from harness.records.model import HEADER, Record, RecordFolder
+from harness.store.payload import write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = ("predictions", "validation")
 """The files that every record has beside its header."""
-
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a data frame as Zstandard-compressed parquet, without its index, the same bytes every time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(table, path, compression="zstd", compression_level=9)
 
 
 def write_record(folder: Path, header: Record, frames: Mapping[str, pd.DataFrame]) -> RecordFolder:

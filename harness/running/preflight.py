@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.registry import blaming
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from harness.suite import Suite
 
 
-def complaints(suite: Suite, needed: Sequence[Stage] | None) -> list[str]:
+def complaints(suite: Suite, needed: Sequence[Stage[Any]] | None) -> list[str]:
     """What components miss before work can start (an extra package, a key, a server), with their places in the suite.
 
     Args:
         suite: The suite.
         needed: The stages that have to be computed: only their components are asked, so that what is cached needs no
-            key. ``None`` asks all.
+            key, and metrics of costs, which are computed with every record. ``None`` asks all.
     """
-    asked = None if needed is None else {id(component) for stage in needed for component in components_of(stage)}
+    asked = None
+    if needed is not None:
+        asked = {id(slot.component) for slot in suite.metrics if "costs" in slot.component.needs}
+        asked |= {id(component) for stage in needed for component in components_of(stage)}
     found: dict[str, None] = {}
     for path, slot in suite.slots():
         if asked is None or id(slot.component) in asked:
@@ -36,7 +39,7 @@ def complaints(suite: Suite, needed: Sequence[Stage] | None) -> list[str]:
     return list(found)
 
 
-def components_of(stage: Stage) -> Iterator[Component]:
+def components_of(stage: Stage[Any]) -> Iterator[Component]:
     """The components that a stage would use."""
     for value in vars(stage).values():
         items = value.values() if isinstance(value, Mapping) else [value]

@@ -221,7 +221,7 @@ class _Harvest:
         assessed = assessed_of(self._open(item.stage))
         self._assessed.setdefault(item.dataset, []).append((item.valuator, item.seed, *assessed))
 
-    def _open(self, stage: Stage) -> Artifact:
+    def _open(self, stage: Stage[Any]) -> Artifact:
         """The artifact of a stage; the engine computes it again should it be damaged or missing."""
         try:
             return self._store.open(stage.kind, stage.id)

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.valuator import ValuationProblem, Valuator
-from harness.stages.base import Configured, Context, Stage
-from harness.stages.corrupt import Corrupt
-from harness.stages.embed import Embed, embeddings_of
-from harness.stages.load import task_of
-from harness.stages.value import checked
-from harness.store.payload import labels_of, read_arrays, read_examples, write_arrays, write_json
-from harness.store.store import Artifact
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.arrays import Embeddings, Values
+from harness.stages.contents.data import CorruptedData
+from harness.stages.contents.findings import ValuationFindings
+from harness.store.payload import labels_of
 
 if TYPE_CHECKING:
+    from harness.store.store import Artifact
     from harness.valuation.judge import AssessedValues, Measured
 
 
 @dataclass(frozen=True, eq=False)
-class Assess(Stage):
-    """Values of the corrupted training set, with what they are worth and what they cost."""
+class Assess(Stage[ValuationFindings]):
+    """Values of the corrupted training set, with what they are worth. What they cost is kept as the fact ``valuation``."""
 
     kind: ClassVar[str] = "assess"
+    gives: ClassVar = ValuationFindings
+    version: ClassVar[int] = 2
 
-    data: Corrupt
-    train: Embed
-    validation: Embed
-    test: Embed
+    data: Stage[CorruptedData]
+    train: Stage[Embeddings]
+    validation: Stage[Embeddings]
+    test: Stage[Embeddings]
     valuator: Configured[Valuator]
     fractions: tuple[float, ...]
     seed: int
@@ -37,52 +36,29 @@ class Assess(Stage):
     def options(self) -> dict[str, Any]:
         return {"valuator": self.valuator.identity, "fractions": list(self.fractions), "seed": self.seed}
 
-    def inputs(self) -> dict[str, Stage]:
-        return {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
-
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        from harness.records.writer import write_parquet
+    def compute(self, inputs: Inputs, context: Context) -> ValuationFindings:
         from harness.valuation.judge import assess, measure, warm_up
 
-        data = inputs["data"]
-        y_train, y_valid, y_test = (
-            labels_of(read_examples(data.path(f"{split}.parquet"))) for split in ("train", "validation", "test")
-        )
+        data = inputs[self.data]
         problem = ValuationProblem(
-            embeddings_of(inputs["train"]),
-            y_train,
-            embeddings_of(inputs["validation"]),
-            y_valid,
-            num_classes=task_of(data).num_labels,
+            inputs[self.train].rows,
+            labels_of(data.train),
+            inputs[self.validation].rows,
+            labels_of(data.validation),
+            num_classes=data.task.num_labels,
         )
-        noisy = read_arrays(data.path("noisy.safetensors"))["noisy"]
         valuator = self.valuator.component
         warm_up(valuator, problem)
         measured = measure(valuator, problem, seed=self.seed)
-        values = checked(measured.values, problem.n_train, self.valuator.entry.key)
-        assessed = assess(values, problem, noisy, embeddings_of(inputs["test"]), y_test, fractions=self.fractions)
-        write_arrays(out / "values.safetensors", {"values": values})
-        write_parquet(assessed.curves, out / "curves.parquet")
-        figures = {name: getattr(assessed, name) for name in ("auroc", "f1", "removal_area", "distinct")}
-        costs = {"seconds": measured.seconds, "peak_bytes": measured.peak_bytes}
-        write_json(out / "assessed.json", {**figures, **costs})
+        values = Values.checked(measured.values, problem.n_train, self.valuator.entry.key).values
+        context.facts["valuation"] = {"seconds": measured.seconds, "peak_bytes": measured.peak_bytes}
+        test_x, test_y = inputs[self.test].rows, labels_of(data.test)
+        return ValuationFindings(values, assess(values, problem, data.noisy, test_x, test_y, fractions=self.fractions))
 
 
 def assessed_of(artifact: Artifact) -> tuple[AssessedValues, Measured]:
-    """What an :class:`Assess` stage found."""
-    import pandas as pd
+    """What an :class:`Assess` stage found, and what the valuation cost when it was computed."""
+    from harness.valuation.judge import Measured
 
-    from harness.valuation.judge import AssessedValues, Measured
-
-    found = artifact.json("assessed.json")
-    values = read_arrays(artifact.path("values.safetensors"))["values"]
-    return (
-        AssessedValues(
-            found["auroc"],
-            found["f1"],
-            found["removal_area"],
-            pd.read_parquet(artifact.path("curves.parquet")),
-            found["distinct"],
-        ),
-        Measured(values, found["seconds"], found["peak_bytes"]),
-    )
+    found = ValuationFindings.read(artifact.folder)
+    return found.assessed, Measured(found.values, **artifact.meta["valuation"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components.attack import Attack
@@ -13,45 +11,34 @@ from harness.components.model import Model
 from harness.components.probabilities import require_proper
 from harness.errors import HarnessError
 from harness.progress import progress
-from harness.stages.base import Configured, Context, Stage
-from harness.stages.fine_tune import FineTune
-from harness.stages.load import Load
-from harness.store.payload import (
-    as_float32,
-    join_texts,
-    read_arrays,
-    read_examples,
-    read_table,
-    split_texts,
-    write_arrays,
-    write_table,
-)
-from harness.store.store import Artifact
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.attacks import AttackedExamples
+from harness.stages.contents.classifier import TrainedClassifier
+from harness.stages.contents.data import LoadedData
+from harness.store.payload import as_float32
 
 
 @dataclass(frozen=True, eq=False)
-class AttackTest(Stage):
+class AttackTest(Stage[AttackedExamples]):
     """One attack result per test example, in test order (protocol, step 9)."""
 
     kind: ClassVar[str] = "attack"
+    gives: ClassVar = AttackedExamples
 
-    load: Load
+    load: Stage[LoadedData]
     model: Configured[Model]
-    classifier: FineTune
+    classifier: Stage[TrainedClassifier]
     attack: Configured[Attack]
     seed: int
 
     def options(self) -> dict[str, Any]:
         return {"model": self.model.identity, "attack": self.attack.identity, "seed": self.seed}
 
-    def inputs(self) -> dict[str, Stage]:
-        return {"load": self.load, "classifier": self.classifier}
-
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
+    def compute(self, inputs: Inputs, context: Context) -> AttackedExamples:
         import numpy as np
 
-        test = read_examples(inputs["load"].path("test.parquet"))
-        victim = self.model.component.load(inputs["classifier"].path("classifier"))
+        test = inputs[self.load].test
+        victim = inputs[self.classifier].load(self.model.component)
         status, perturbed, queries, notes = [], [], [], []
         probs, succeeded = [], 0
         with progress("test examples", total=len(test)) as bar:
@@ -69,23 +56,4 @@ class AttackTest(Stage):
             )
         stacked = np.stack(probs)
         require_proper(stacked, "attacked test examples", test)
-        first, second = split_texts(perturbed)
-        write_table(
-            out / "attacked.parquet",
-            {"status": status, "perturbed": first, "perturbed_pair": second, "queries": queries, "note": notes},
-            {"perturbed_pair": "string", "queries": "int64"},
-        )
-        write_arrays(out / "probs.safetensors", {"perturbed": stacked})
-
-
-def attacked_of(artifact: Artifact) -> AttackedTest:
-    """The results of an :class:`AttackTest` stage."""
-    import numpy as np
-
-    table = read_table(artifact.path("attacked.parquet"))
-    return AttackedTest(
-        status=table["status"],
-        perturbed=join_texts(table["perturbed"], table["perturbed_pair"]),
-        probs=read_arrays(artifact.path("probs.safetensors"))["perturbed"],
-        queries=np.asarray(table["queries"], dtype=np.int64),
-    )
+        return AttackedExamples(AttackedTest(status, perturbed, stacked, np.asarray(queries, dtype=np.int64)), notes)

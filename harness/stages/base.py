@@ -1,31 +1,34 @@
-"""What a stage is: a pure function of its options, its inputs' artifacts and a seed."""
+"""What a stage is: a pure function of its options, its inputs' contents and a seed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 from harness.components.code import code_of
 from harness.registry import Entry, blaming
-from harness.store.store import Artifact
+from harness.stages.contents.base import Content
 
 if TYPE_CHECKING:
     from harness.components.base import Component
+    from harness.store.store import Artifact
 
-C = TypeVar("C", bound="Component")
+Used = TypeVar("Used", bound="Component")
+Given = TypeVar("Given", bound=Content)
+Given_co = TypeVar("Given_co", bound=Content, covariant=True)
 
 
 @dataclass(frozen=True)
-class Configured(Generic[C]):
+class Configured(Generic[Used]):
     """A component with its options and where it comes from."""
 
-    component: C
+    component: Used
     entry: Entry
 
     @cached_property
@@ -42,27 +45,61 @@ class Configured(Generic[C]):
         return {"component": self.entry.key, "version": self.entry.version, "code": code, "options": options}
 
 
+class Address(NamedTuple):
+    """Where a store keeps a stage's artifact."""
+
+    kind: str
+    id: str
+
+
 @dataclass(frozen=True)
 class Context:
     """What a running stage may use besides its inputs; none of it changes the result.
 
     Attributes:
         responses: Folder for paid responses, which outlives artifacts.
-        costs: Seconds per stage kind and peak memory of everything that led to this stage.
+        facts: What the stage says of its computation that is no part of the result (what a language model was paid, how long
+            a valuation took), as JSON; kept in the artifact's manifest.
     """
 
     responses: Path
-    costs: Mapping[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Inputs:
+    """The contents of artifacts by the stages that gave them, each read once, when it is first asked for.
+
+    Args:
+        open_artifact: The artifact of a stage.
+    """
+
+    def __init__(self, open_artifact: Callable[[Stage[Any]], Artifact]) -> None:
+        self._open = open_artifact
+        self._read: dict[str, Content] = {}
+
+    def __getitem__(self, stage: Stage[Given]) -> Given:
+        if stage.id not in self._read:
+            self._read[stage.id] = stage.gives.read(self._open(stage).folder)
+        return cast("Given", self._read[stage.id])
+
+    def get(self, stage: Stage[Given] | None) -> Given | None:
+        """The content of a stage, if there is such a stage."""
+        return None if stage is None else self[stage]
 
 
 @dataclass(frozen=True, eq=False)
-class Stage(ABC):
-    """One node of the plan. Subclasses are dataclasses whose fields are its options and input stages."""
+class Stage(ABC, Generic[Given_co]):
+    """One node of the plan. Subclasses are dataclasses whose fields are its options and input stages.
+
+    A stage is typed by the content of its artifact, and takes any stage that gives what it needs.
+    """
 
     title: str
     """What people read: ``"fine-tune reviews · bliss · seed 0"``. Not part of the identity."""
 
     kind: ClassVar[str]
+    gives: ClassVar[type[Content]]
+    """The content of its artifact: the argument of ``Stage[...]``, as a class."""
     version: ClassVar[int] = 1
     """Raised when the stage's code changes its result."""
 
@@ -71,12 +108,12 @@ class Stage(ABC):
         """Everything but the inputs that determines the result, as JSON."""
 
     @abstractmethod
-    def inputs(self) -> dict[str, Stage]:
-        """The stages whose artifacts it reads, by role."""
+    def compute(self, inputs: Inputs, context: Context) -> Given_co:
+        """The content of its artifact, from the contents of its inputs."""
 
-    @abstractmethod
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> dict[str, Any] | None:
-        """Write the payload into ``out``; what is returned is kept beside it as facts that are not part of the result."""
+    def inputs(self) -> dict[str, Stage[Any]]:
+        """The stages whose artifacts it reads, by the names of the fields that hold them."""
+        return stages_of(self)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -90,15 +127,20 @@ class Stage(ABC):
 
     @cached_property
     def id(self) -> str:
-        """The artifact's address: the first 96 bits of a SHA-256, in hexadecimal."""
+        """The first 96 bits of a SHA-256 of the identity, in hexadecimal."""
         payload = json.dumps(self.identity, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(payload.encode()).hexdigest()[:24]
 
-    def closure(self) -> Iterator[Stage]:
+    @property
+    def address(self) -> Address:
+        """Where a store keeps its artifact."""
+        return Address(self.kind, self.id)
+
+    def closure(self) -> Iterator[Stage[Any]]:
         """This stage and all it rests on, inputs before those who read them, each once."""
         seen: set[str] = set()
 
-        def visit(stage: Stage) -> Iterator[Stage]:
+        def visit(stage: Stage[Any]) -> Iterator[Stage[Any]]:
             if stage.id in seen:
                 return
             seen.add(stage.id)
@@ -109,6 +151,7 @@ class Stage(ABC):
         return visit(self)
 
 
-def given(**stages: Stage | None) -> dict[str, Stage]:
-    """The inputs that are there."""
-    return {role: stage for role, stage in stages.items() if stage is not None}
+def stages_of(holder: Any) -> dict[str, Stage[Any]]:
+    """The stages in a dataclass's fields, by name, in order; fields that hold none are left out."""
+    values = {item.name: getattr(holder, item.name) for item in fields(holder)}
+    return {name: value for name, value in values.items() if isinstance(value, Stage)}

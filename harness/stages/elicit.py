@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.components.attack import Attack, AttackResult
@@ -15,23 +14,12 @@ from harness.components.probabilities import require_proper
 from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
 from harness.errors import HarnessError
 from harness.progress import Bar, progress
-from harness.stages.base import Configured, Context, Stage, given
-from harness.stages.embed import Embed, embeddings_of
-from harness.stages.fine_tune import FineTune
-from harness.stages.load import Load
-from harness.stages.predict import Predict, probs_of
-from harness.stages.value import Value, values_of
-from harness.store.payload import (
-    as_float32,
-    join_texts,
-    read_arrays,
-    read_examples,
-    split_texts,
-    write_arrays,
-    write_json,
-    write_table,
-)
-from harness.store.store import Artifact
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.arrays import Embeddings, Probabilities, Values
+from harness.stages.contents.attacks import ElicitationCounts, ElicitedUnknowns
+from harness.stages.contents.classifier import TrainedClassifier
+from harness.stages.contents.data import LoadedData
+from harness.store.payload import as_float32
 from harness.unknowns import Predictions, quota
 
 if TYPE_CHECKING:
@@ -39,23 +27,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Elicit(Stage):
+class Elicit(Stage[ElicitedUnknowns]):
     """Unknown unknowns at the primary threshold, in the order found (protocol, step 5)."""
 
     kind: ClassVar[str] = "elicit"
+    gives: ClassVar = ElicitedUnknowns
 
-    load: Load
+    load: Stage[LoadedData]
     model: Configured[Model]
-    classifier: FineTune
+    classifier: Stage[TrainedClassifier]
     attack: Configured[Attack]
     selector: Configured[Selector]
     fraction: float
     threshold: float
     seed: int
     attack_seed: int
-    values: Value | None = None
-    embeddings: Embed | None = None
-    predictions: Predict | None = None
+    values: Stage[Values] | None = None
+    embeddings: Stage[Embeddings] | None = None
+    predictions: Stage[Probabilities] | None = None
 
     def options(self) -> dict[str, Any]:
         return {
@@ -68,51 +57,33 @@ class Elicit(Stage):
             "attack_seed": self.attack_seed,
         }
 
-    def inputs(self) -> dict[str, Stage]:
-        return given(
-            load=self.load,
-            classifier=self.classifier,
-            values=self.values,
-            embeddings=self.embeddings,
-            predictions=self.predictions,
-        )
-
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        train = read_examples(inputs["load"].path("train.parquet"))
+    def compute(self, inputs: Inputs, context: Context) -> ElicitedUnknowns:
+        train = inputs[self.load].train
+        embeddings, predictions = inputs.get(self.embeddings), inputs.get(self.predictions)
+        values = inputs.get(self.values)
         problem = SelectionProblem(
             train,
-            embeddings=embeddings_of(inputs["embeddings"]) if "embeddings" in inputs else None,
-            probs=probs_of(inputs["predictions"]) if "predictions" in inputs else None,
-            values=values_of(inputs["values"]) if "values" in inputs else None,
+            embeddings=None if embeddings is None else embeddings.rows,
+            probs=None if predictions is None else predictions.probs,
+            values=None if values is None else values.values,
         )
         wanted = quota(self.fraction, len(train))
-        victim = self.model.component.load(inputs["classifier"].path("classifier"))
-        search = _Hunt(victim, self.attack, train, wanted, self.threshold, self.attack_seed)
+        victim = inputs[self.classifier].load(self.model.component)
+        elicitation = _Elicitation(victim, self.attack, train, wanted, self.threshold, self.attack_seed)
         selector = self.selector.component
         with progress("unknown unknowns", total=wanted) as bar:
             if isinstance(selector, AdaptiveSelector):
                 session = selector.search(problem, seed=self.seed)
-                while not search.done() and len(batch := session.ask()):
-                    found = search.attack(batch, bar)
-                    session.tell(batch[: len(found)], found)
+                while not elicitation.done() and len(batch := session.ask()):
+                    hits = elicitation.attack(batch, bar)
+                    session.tell(batch[: len(hits)], hits)
             else:
                 order = _permutation(selector.order(problem, seed=self.seed), len(train), self.selector.entry.key)
-                search.attack(order, bar)
-        write_uus(out, search.found)
-        write_json(
-            out / "counts.json",
-            {
-                "attacked": search.attacked,
-                "succeeded": search.succeeded,
-                "queries": search.queries,
-                "uus": len(search.found),
-                "uus_wanted": wanted,
-                "training_examples": len(train),
-            },
-        )
+                elicitation.attack(order, bar)
+        return ElicitedUnknowns.of(elicitation.found, elicitation.counts())
 
 
-class _Hunt:
+class _Elicitation:
     """Attacks examples and keeps the confident errors among the results."""
 
     def __init__(
@@ -132,6 +103,11 @@ class _Hunt:
 
     def done(self) -> bool:
         return len(self.found) >= self.wanted
+
+    def counts(self) -> ElicitationCounts:
+        return ElicitationCounts(
+            self.attacked, self.succeeded, self.queries, len(self.found), self.wanted, len(self.train)
+        )
 
     def attack(self, indices: IntArray, bar: Bar) -> Any:
         """Attack in order, stopping at the quota; which of those attacked were unknown unknowns, as bools."""
@@ -200,41 +176,3 @@ def _permutation(order: Any, n: int, name: str) -> IntArray:
     if len(array) and (array.min() < 0 or array.max() >= n):
         raise HarnessError(f"The selector {name} returned indices outside 0..{n - 1}.")
     return array
-
-
-def write_uus(out: Path, uus: Sequence[UnknownUnknown]) -> None:
-    """Write unknown unknowns; the original examples are referred to by their index."""
-    import numpy as np
-
-    first, second = split_texts(uu.perturbed for uu in uus)
-    columns: dict[str, Sequence[Any]] = {
-        "index": [uu.index for uu in uus],
-        "perturbed": first,
-        "perturbed_pair": second,
-        "queries": [uu.queries for uu in uus],
-    }
-    write_table(
-        out / "uus.parquet",
-        columns,
-        {"index": "int64", "perturbed": "string", "perturbed_pair": "string", "queries": "int64"},
-    )
-    empty = np.zeros((0, 2), dtype=np.float32)
-    write_arrays(
-        out / "probs.safetensors",
-        {
-            "original": np.stack([uu.original_probs for uu in uus]) if uus else empty,
-            "perturbed": np.stack([uu.perturbed_probs for uu in uus]) if uus else empty,
-        },
-    )
-
-
-def uus_of(artifact: Artifact, train: Sequence[Example]) -> list[UnknownUnknown]:
-    """The unknown unknowns of an :class:`Elicit` stage."""
-    from harness.store.payload import read_table
-
-    table, probs = read_table(artifact.path("uus.parquet")), read_arrays(artifact.path("probs.safetensors"))
-    perturbed = join_texts(table["perturbed"], table["perturbed_pair"])
-    return [
-        UnknownUnknown(train[index], text, probs["original"][row], probs["perturbed"][row], index, queries)
-        for row, (index, text, queries) in enumerate(zip(table["index"], perturbed, table["queries"], strict=True))
-    ]

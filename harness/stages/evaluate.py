@@ -1,53 +1,96 @@
-"""Evaluate one arm: put its outcome together, score it with every metric, and write the files of its record."""
+"""Evaluate one arm: put its outcome together, score it with every metric, and make the files of its record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.components.metric import Metric, Outcome, Score, Scores
-from harness.errors import HarnessError
-from harness.progress import progress
-from harness.stages.attack_test import attacked_of
-from harness.stages.base import Configured, Context, Stage
-from harness.stages.elicit import uus_of
-from harness.stages.embed import embeddings_of
-from harness.stages.generate import rejected_of, synthetic_of
-from harness.stages.load import task_of
-from harness.stages.predict import probs_of
-from harness.stages.value import values_of
-from harness.store.payload import read_examples, write_json
-from harness.store.store import Artifact
+from harness.components.metric import Metric, Outcome
+from harness.records.scoring import RESAMPLES, figures
+from harness.stages.base import Configured, Context, Inputs, Stage, stages_of
+from harness.stages.contents.arrays import Embeddings, Probabilities, Values
+from harness.stages.contents.attacks import AttackedExamples, ElicitedUnknowns
+from harness.stages.contents.data import LoadedData, SyntheticData
+from harness.stages.contents.findings import Evaluation
+from harness.types import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.types import IntArray
 
-RESAMPLES = 200
-"""Bootstrap resamples of figures that do not decompose over examples."""
+@dataclass(frozen=True)
+class OutcomeStages:
+    """The stages that an arm's outcome is put together from: its predictions, and what metrics need besides."""
 
-BOOTSTRAP_SEED = 0
-"""Constant, so that the resamples of all arms and seeds with the same test set are paired."""
+    load: Stage[LoadedData]
+    test: Stage[Probabilities]
+    validation: Stage[Probabilities]
+    attack: Stage[AttackedExamples] | None = None
+    elicit: Stage[ElicitedUnknowns] | None = None
+    extend: Stage[SyntheticData] | None = None
+    train: Stage[LoadedData] | None = None
+    test_embeddings: Stage[Embeddings] | None = None
+    train_embeddings: Stage[Embeddings] | None = None
+    validation_embeddings: Stage[Embeddings] | None = None
+    values: Stage[Values] | None = None
+    synthetic_embeddings: Stage[Embeddings] | None = None
+    synthetic_probs: Stage[Probabilities] | None = None
+
+    def outcome(self, inputs: Inputs, thresholds: tuple[float, ...], **more: Any) -> Outcome:
+        """The outcome that the contents of these stages make up; ``more`` are further fields of it."""
+        data = inputs[self.load]
+        if (attacked := inputs.get(self.attack)) is not None:
+            more["attacked"] = attacked.results
+        if (train := inputs.get(self.train)) is not None:
+            more["train"] = train.train
+        if (elicited := inputs.get(self.elicit)) is not None:
+            more["uus"] = elicited.unknowns(data.train)
+        if (extension := inputs.get(self.extend)) is not None:
+            more |= {"synthetic": extension.synthetic, "rejected": extension.rejected}
+        if (values := inputs.get(self.values)) is not None:
+            more["values"] = values.values
+        if (predicted := inputs.get(self.synthetic_probs)) is not None:
+            more["synthetic_probs"] = predicted.probs
+        embedded = {
+            "test_embeddings": self.test_embeddings,
+            "train_embeddings": self.train_embeddings,
+            "validation_embeddings": self.validation_embeddings,
+            "synthetic_embeddings": self.synthetic_embeddings,
+        }
+        more |= {name: inputs[stage].rows for name, stage in embedded.items() if stage is not None}
+        return Outcome(
+            task=data.task,
+            thresholds=thresholds,
+            test=data.test,
+            probs=inputs[self.test].probs,
+            validation=data.validation,
+            validation_probs=inputs[self.validation].probs,
+            **more,
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluate(Stage):
+class Evaluate(Stage[Evaluation]):
     """Scores, predictions and tables of one arm, for one data set and seed.
 
-    ``parts`` are the stages whose artifacts make up the outcome, by role; ``baseline`` the same of the baseline arm, when a
-    metric asks for it.
+    Attributes:
+        metrics: The metrics by name; none that needs costs, which are no part of any result.
+        thresholds: Confidence thresholds, the primary one first.
+        arm: What the arm's outcome is made of.
+        map: Embeddings of the test examples, for the map.
+        baseline: The same of the baseline arm, when a metric asks for it.
     """
 
     kind: ClassVar[str] = "evaluate"
+    gives: ClassVar = Evaluation
+    version: ClassVar[int] = 2
 
     metrics: Mapping[str, Configured[Metric]]
     thresholds: tuple[float, ...]
-    parts: Mapping[str, Stage]
-    baseline: Mapping[str, Stage] = field(default_factory=dict)
+    arm: OutcomeStages
+    map: Stage[Embeddings]
+    baseline: OutcomeStages | None = None
 
     def options(self) -> dict[str, Any]:
         return {
@@ -57,161 +100,29 @@ class Evaluate(Stage):
             "resamples": RESAMPLES,
         }
 
-    def inputs(self) -> dict[str, Stage]:
-        return {**self.parts, **{f"baseline/{role}": stage for role, stage in self.baseline.items()}}
+    def inputs(self) -> dict[str, Stage[Any]]:
+        """The stages of the arm's outcome, and with ``baseline/`` before their names those of the baseline's."""
+        baseline = {} if self.baseline is None else stages_of(self.baseline)
+        return {
+            **stages_of(self.arm),
+            "map": self.map,
+            **{f"baseline/{name}": stage for name, stage in baseline.items()},
+        }
 
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
-        from harness.records.writer import write_parquet
+    def outcome(self, inputs: Inputs, **more: Any) -> Outcome:
+        """The arm's outcome, with that of the baseline if there is one; ``more`` are further fields of it."""
+        if self.baseline is not None:
+            more["baseline"] = self.baseline.outcome(inputs, self.thresholds)
+        return self.arm.outcome(inputs, self.thresholds, **more)
 
-        outcome = outcome_of(inputs, self.thresholds, costs=context.costs)
-        scores, per_example, replicates, frames = self._score(outcome)
-        frames |= _frames(outcome, inputs)
-        if per_example:
-            frames["per_example"] = _frame({"id": [e.id for e in outcome.test], **per_example})
-        if replicates:
-            frames["replicates"] = _frame(replicates)
-        for name, frame in frames.items():
-            path = out / f"{name}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_parquet(frame, path)
-        write_json(out / "scores.json", scores)
-
-    def _score(self, outcome: Outcome) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """Score records in order, contributions per example, replicates, and tables."""
-        import numpy as np
-
-        records: list[dict[str, Any]] = []
-        per_example: dict[str, Any] = {}
-        frames: dict[str, pd.DataFrame] = {}
-        again: dict[str, list[str]] = {}
-        for name, metric in self.metrics.items():
-            scores = scored(metric, outcome)
-            for key, score in scores.scalars.items():
-                if any(record["name"] == key for record in records):
-                    raise HarnessError(f"Two metrics of the suite compute a figure called {key!r}; remove one of them.")
-                volatile = "costs" in metric.component.needs
-                records.append({"name": key, "metric": name, "volatile": volatile, **_score_record(score)})
-                if score.per_example is not None:
-                    contributions = np.asarray(score.per_example)
-                    if contributions.shape != (len(outcome.test),):
-                        raise HarnessError(
-                            f"The metric {name!r} gave {contributions.shape} contributions to {key!r}; expected one for "
-                            f"each of the {len(outcome.test)} test examples."
-                        )
-                    per_example[key] = (
-                        contributions if contributions.dtype == bool else contributions.astype(np.float32)
-                    )
-                elif metric.component.resample and np.isfinite(score.value):
-                    again.setdefault(name, []).append(key)
-            for table, frame in scores.tables.items():
-                frames[f"tables/{name}.{table}"] = frame
-        return records, per_example, self._replicates(outcome, again), frames
-
-    def _replicates(self, outcome: Outcome, again: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-        from harness.statistics.resampling import cluster_id, resample_rows
-
-        replicates: dict[str, list[float]] = {key: [] for keys in again.values() for key in keys}
-        if not replicates:
-            return {}
-        clusters = [cluster_id(example.texts) for example in outcome.test]
-        with progress("resamples", total=RESAMPLES * len(again)) as bar:
-            for name, keys in again.items():
-                resamples = resample_rows(clusters, count=RESAMPLES, seed=BOOTSTRAP_SEED)
-                for found in resampled(self.metrics[name], outcome, resamples):
-                    for key in keys:
-                        replicates[key].append(float(found.get(key, float("nan"))))
-                    bar.advance()
-        return replicates
-
-
-def scored(metric: Configured[Metric], outcome: Outcome) -> Scores:
-    """A metric's scores, or an error that names the metric."""
-    name = metric.entry.key
-    with named(name):
-        scores = metric.component.score(outcome)
-    if not isinstance(scores, Scores):
-        raise HarnessError(f"The metric {name} returned {type(scores).__name__}, not Scores.")
-    return scores
-
-
-def resampled(
-    metric: Configured[Metric], outcome: Outcome, resamples: Iterable[IntArray]
-) -> Iterator[Mapping[str, float]]:
-    """A metric's figures on resamples, or an error that names the metric."""
-    with named(metric.entry.key):
-        yield from metric.component.resampled(outcome, resamples)
-
-
-@contextmanager
-def named(metric: str) -> Iterator[None]:
-    """Faults of a metric as errors that name it."""
-    try:
-        yield
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise HarnessError(
-            f"The metric {metric} failed: {type(error).__name__}: {error}",
-            hint="This is a fault in the metric; the log has the traceback.",
-        ) from error
-
-
-def _score_record(score: Score) -> dict[str, Any]:
-    import math
-
-    return {
-        "value": float(score.value) if math.isfinite(score.value) else None,
-        "better": score.better,
-        "low": score.low,
-        "high": score.high,
-        "total": score.total,
-        "decomposes": score.per_example is not None,
-        "meaning": score.meaning,
-    }
-
-
-def outcome_of(
-    inputs: Mapping[str, Artifact],
-    thresholds: tuple[float, ...],
-    *,
-    prefix: str = "",
-    costs: Mapping[str, float] | None = None,
-) -> Outcome:
-    """The outcome that the artifacts under ``prefix`` make up."""
-
-    def part(role: str) -> Artifact | None:
-        return inputs.get(prefix + role)
-
-    load = inputs["load"]
-    optional: dict[str, Any] = {}
-    if (attack := part("attack")) is not None:
-        optional["attacked"] = attacked_of(attack)
-    for role in ("test_embeddings", "train_embeddings", "validation_embeddings", "synthetic_embeddings"):
-        if (embed := part(role)) is not None:
-            optional[role] = embeddings_of(embed)
-    train = read_examples(load.path("train.parquet")) if part("train") or part("elicit") else []
-    if part("train") is not None:
-        optional["train"] = train
-    if (elicit := part("elicit")) is not None:
-        optional["uus"] = uus_of(elicit, train)
-    if (extend := part("extend")) is not None:
-        optional["synthetic"], optional["rejected"] = synthetic_of(extend), rejected_of(extend)
-    if (predicted := part("synthetic_probs")) is not None:
-        optional["synthetic_probs"] = probs_of(predicted)
-    if (values := part("values")) is not None:
-        optional["values"] = values_of(values)
-    if not prefix and "baseline/test" in inputs:
-        optional["baseline"] = outcome_of(inputs, thresholds, prefix="baseline/")
-    return Outcome(
-        task=task_of(load),
-        thresholds=thresholds,
-        test=read_examples(load.path("test.parquet")),
-        probs=probs_of(inputs[prefix + "test"]),
-        validation=read_examples(load.path("validation.parquet")),
-        validation_probs=probs_of(inputs[prefix + "validation"]),
-        costs=costs or {},
-        **optional,
-    )
+    def compute(self, inputs: Inputs, context: Context) -> Evaluation:
+        outcome = self.outcome(inputs)
+        found = figures(self.metrics, outcome)
+        frames = found.frames(outcome) | _prediction_frames(outcome)
+        frames["map"] = _map(outcome, inputs[self.map].rows)
+        if self.arm.extend is not None:
+            frames |= _synthetic_frames(outcome)
+        return Evaluation(found.scores, frames)
 
 
 def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -220,8 +131,8 @@ def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _frames(outcome: Outcome, inputs: Mapping[str, Artifact]) -> dict[str, pd.DataFrame]:
-    """The record's files that do not come from metrics."""
+def _prediction_frames(outcome: Outcome) -> dict[str, pd.DataFrame]:
+    """The record's files of predictions and texts."""
     import numpy as np
 
     from harness.statistics.resampling import cluster_id
@@ -245,7 +156,7 @@ def _frames(outcome: Outcome, inputs: Mapping[str, Artifact]) -> dict[str, pd.Da
         predictions["queries"] = np.asarray(attacked.queries)
         texts["perturbed"] = [p if isinstance(p, str) else p[0] for p in attacked.perturbed]
         texts["perturbed_pair"] = [None if isinstance(p, str) else p[1] for p in attacked.perturbed]
-    frames = {
+    return {
         "predictions": _frame(predictions),
         "validation": _frame(
             {
@@ -256,15 +167,14 @@ def _frames(outcome: Outcome, inputs: Mapping[str, Artifact]) -> dict[str, pd.Da
         ),
         "texts": _frame(texts),
     }
-    if (embeddings := inputs.get("map")) is not None:
-        x = embeddings_of(embeddings)
-        frames["map"] = _frame({"id": predictions["id"], **dict(zip("xy", _principal_components(x), strict=True))})
-    if (extend := inputs.get("extend")) is not None:
-        frames |= _synthetic_frames(outcome, extend, inputs)
-    return frames
 
 
-def _principal_components(x: Any) -> Any:
+def _map(outcome: Outcome, embeddings: FloatArray) -> pd.DataFrame:
+    points = _principal_components(embeddings)
+    return _frame({"id": [example.id for example in outcome.test], **dict(zip("xy", points, strict=True))})
+
+
+def _principal_components(x: FloatArray) -> FloatArray:
     """The first two principal components, as rows; zeros where there are fewer."""
     import numpy as np
 
@@ -277,9 +187,8 @@ def _principal_components(x: Any) -> Any:
     return points
 
 
-def _synthetic_frames(outcome: Outcome, extend: Artifact, inputs: Mapping[str, Artifact]) -> dict[str, pd.DataFrame]:
-    train = read_examples(inputs["load"].path("train.parquet"))
-    uus, synthetic, rejected = uus_of(inputs["elicit"], train), synthetic_of(extend), rejected_of(extend)
+def _synthetic_frames(outcome: Outcome) -> dict[str, pd.DataFrame]:
+    uus, synthetic, rejected = outcome.uus, outcome.synthetic, outcome.rejected
     sources = [uus[item.uu] for item in synthetic]
     perturbed = [(uu.perturbed, None) if isinstance(uu.perturbed, str) else uu.perturbed for uu in sources]
     return {

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from harness.components.model import Model
-from harness.stages.base import Configured, Context, Stage, given
-from harness.stages.corrupt import Corrupt
-from harness.stages.extend import Extend, synthetic_of
-from harness.stages.load import Load, task_of
-from harness.stages.value import Value
-from harness.store.payload import read_arrays, read_examples
-from harness.store.store import Artifact
-
-Normalisation = Literal["none", "mean"]
+from harness.errors import HarnessError
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.arrays import Values
+from harness.stages.contents.classifier import TrainedClassifier
+from harness.stages.contents.data import LoadedData, SyntheticData
+from harness.types import FloatArray, Normalisation
 
 
 @dataclass(frozen=True, eq=False)
-class FineTune(Stage):
+class FineTune(Stage[TrainedClassifier]):
     """A classifier. With ``values`` its loss is weighted by them (WLDV, thesis eq. 3.8)."""
 
     kind: ClassVar[str] = "fine-tune"
+    gives: ClassVar = TrainedClassifier
 
-    load: Load | Corrupt
+    load: Stage[LoadedData]
     model: Configured[Model]
     seed: int
-    extend: Extend | None = None
-    values: Value | None = None
+    extend: Stage[SyntheticData] | None = None
+    values: Stage[Values] | None = None
     normalisation: Normalisation = "none"
 
     def options(self) -> dict[str, Any]:
@@ -38,42 +34,32 @@ class FineTune(Stage):
             options["normalisation"] = self.normalisation
         return options
 
-    def inputs(self) -> dict[str, Stage]:
-        return given(load=self.load, extend=self.extend, values=self.values)
-
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
+    def compute(self, inputs: Inputs, context: Context) -> TrainedClassifier:
         import numpy as np
 
-        train = read_examples(inputs["load"].path("train.parquet"))
-        if "extend" in inputs:
-            train = [*train, *(synthetic.example for synthetic in synthetic_of(inputs["extend"]))]
+        data, extension, values = inputs[self.load], inputs.get(self.extend), inputs.get(self.values)
+        train = [*data.train, *(extension.examples() if extension is not None else ())]
         # The order in which examples are seen is drawn from the seed, synthetic among original (protocol, step 6).
         order = np.random.default_rng(self.seed).permutation(len(train))
-        weights = None
-        if "values" in inputs:
-            values = read_arrays(inputs["values"].path("values.safetensors"))["values"]
-            weights = loss_weights(values, self.normalisation)[order]
         classifier = self.model.component.fine_tune(
             [train[int(i)] for i in order],
-            num_labels=task_of(inputs["load"]).num_labels,
+            num_labels=data.task.num_labels,
             seed=self.seed,
-            weights=weights,
+            weights=None if values is None else loss_weights(values.values, self.normalisation)[order],
         )
-        classifier.save(out / "classifier")
+        return TrainedClassifier(classifier)
 
 
-def loss_weights(values: Any, normalisation: Normalisation) -> Any:
+def loss_weights(values: FloatArray, normalisation: Normalisation) -> FloatArray:
     """Data values as factors of the loss: never negative, and of mean 1 if so asked.
 
     Values of methods that know harmful points (Shapley values) are negative for them; a negative factor would make the
     loss unbounded below, so such points get no weight.
 
     Raises:
-        harness.errors.HarnessError: No training point has a positive value.
+        HarnessError: No training point has a positive value.
     """
     import numpy as np
-
-    from harness.errors import HarnessError
 
     weights = np.clip(np.asarray(values, dtype=np.float64), 0.0, None)
     if not weights.any():

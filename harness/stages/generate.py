@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample, Usage
 from harness.components.model import Model
 from harness.components.texts import lone_surrogate, writable
 from harness.errors import HarnessError
 from harness.progress import progress
-from harness.stages.base import Configured, Context, Stage
-from harness.stages.elicit import Elicit, uus_of
-from harness.stages.load import Load, task_of
-from harness.store.payload import example_columns, examples_of, read_examples, read_table, write_table
-from harness.store.store import Artifact
-
-if TYPE_CHECKING:
-    from harness.stages.embed import Embed
-    from harness.stages.fine_tune import FineTune
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.arrays import Embeddings
+from harness.stages.contents.attacks import ElicitedUnknowns
+from harness.stages.contents.classifier import TrainedClassifier
+from harness.stages.contents.data import LoadedData, SyntheticData
 
 
 @dataclass(frozen=True, eq=False)
-class Generate(Stage):
-    """Synthetic examples, what was rejected, and what it cost (protocol, step 6)."""
+class Generate(Stage[SyntheticData]):
+    """Synthetic examples and what was rejected (protocol, step 6). What was paid for them is kept as the fact ``usage``."""
 
     kind: ClassVar[str] = "generate"
+    gives: ClassVar = SyntheticData
 
-    load: Load
+    load: Stage[LoadedData]
     model: Configured[Model]
-    classifier: FineTune
-    embeddings: Embed
-    elicit: Elicit
+    classifier: Stage[TrainedClassifier]
+    embeddings: Stage[Embeddings]
+    elicit: Stage[ElicitedUnknowns]
     generator: Configured[Generator]
     per_uu: int
     seed: int
@@ -46,27 +41,17 @@ class Generate(Stage):
             "seed": self.seed,
         }
 
-    def inputs(self) -> dict[str, Stage]:
-        return {
-            "load": self.load,
-            "classifier": self.classifier,
-            "embeddings": self.embeddings,
-            "elicit": self.elicit,
-        }
-
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> dict[str, Any]:
-        from harness.stages.embed import embeddings_of
-
-        train, task = read_examples(inputs["load"].path("train.parquet")), task_of(inputs["load"])
-        uus = uus_of(inputs["elicit"], train)
+    def compute(self, inputs: Inputs, context: Context) -> SyntheticData:
+        data = inputs[self.load]
+        uus = inputs[self.elicit].unknowns(data.train)
         context.responses.mkdir(parents=True, exist_ok=True)
         request = GenerationTask(
-            task=task,
+            task=data.task,
             per_uu=self.per_uu,
-            train=train,
-            train_embeddings=embeddings_of(inputs["embeddings"]),
+            train=data.train,
+            train_embeddings=inputs[self.embeddings].rows,
             embed=self.model.component.embed,
-            classifier=self.model.component.load(inputs["classifier"].path("classifier")),
+            classifier=inputs[self.classifier].load(self.model.component),
             cache=context.responses,
         )
         made: list[SyntheticExample] = []
@@ -78,7 +63,7 @@ class Generate(Stage):
                     text = "\n".join(part for part in (item.example.text, item.example.text_pair) if part)
                     rejected.append(Rejected(item.uu, item.role, "not text", writable(text)))
                 elif isinstance(item, SyntheticExample):
-                    self._check(item, len(uus), task.num_labels, paired=len(task.columns) == 2)
+                    self._check(item, len(uus), data.task.num_labels, paired=len(data.task.columns) == 2)
                     made.append(replace(item, example=replace(item.example, id=f"synthetic/{len(made)}")))
                 elif isinstance(item, Rejected):
                     rejected.append(replace(item, text=writable(item.text)))
@@ -86,9 +71,8 @@ class Generate(Stage):
                     usage = usage + item
                     continue
                 bar.advance(1, rejected=len(rejected))
-        write_synthetic(out, made)
-        write_rejected(out, rejected)
-        return {"usage": asdict(usage)}
+        context.facts["usage"] = asdict(usage)
+        return SyntheticData(made, rejected)
 
     def _check(self, item: SyntheticExample, n_uus: int, num_labels: int, *, paired: bool) -> None:
         name = self.generator.entry.key
@@ -109,40 +93,3 @@ def _is_unicode(item: SyntheticExample) -> bool:
     example = item.example
     parts = (example.text, example.text_pair or "", item.hypothesis, item.role, *example.tags)
     return not any(lone_surrogate(part) for part in parts)
-
-
-def write_synthetic(out: Path, synthetic: Sequence[SyntheticExample]) -> None:
-    """Write synthetic examples."""
-    columns = example_columns([item.example for item in synthetic])
-    columns |= {
-        "uu": [item.uu for item in synthetic],
-        "role": [item.role for item in synthetic],
-        "hypothesis": [item.hypothesis for item in synthetic],
-    }
-    types = {"id": "string", "text": "string", "text_pair": "string", "label": "int64", "tags": "tags"}
-    write_table(out / "synthetic.parquet", columns, {**types, "uu": "int64", "role": "string", "hypothesis": "string"})
-
-
-def write_rejected(out: Path, rejected: Sequence[Rejected]) -> None:
-    """Write rejected samples."""
-    columns = {name: [getattr(item, name) for item in rejected] for name in ("uu", "role", "reason", "text")}
-    write_table(
-        out / "rejected.parquet", columns, {"uu": "int64", "role": "string", "reason": "string", "text": "string"}
-    )
-
-
-def synthetic_of(artifact: Artifact) -> list[SyntheticExample]:
-    """The synthetic examples of a :class:`Generate` or ``Extend`` stage."""
-    table = read_table(artifact.path("synthetic.parquet"))
-    return [
-        SyntheticExample(example, uu, role, hypothesis)
-        for example, uu, role, hypothesis in zip(
-            examples_of(table), table["uu"], table["role"], table["hypothesis"], strict=True
-        )
-    ]
-
-
-def rejected_of(artifact: Artifact) -> list[Rejected]:
-    """The rejected samples of a :class:`Generate` or ``Extend`` stage."""
-    table = read_table(artifact.path("rejected.parquet"))
-    return [Rejected(*row) for row in zip(table["uu"], table["role"], table["reason"], table["text"], strict=True)]

@@ -2,81 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from harness.components.valuator import ValuationProblem, Valuator
-from harness.errors import HarnessError
-from harness.stages.base import Configured, Context, Stage, given
-from harness.stages.extend import Extend, synthetic_of
-from harness.stages.load import Load, task_of
-from harness.store.payload import labels_of, read_arrays, read_examples, write_arrays
-from harness.store.store import Artifact
-from harness.types import FloatArray
-
-if TYPE_CHECKING:
-    from harness.stages.embed import Embed
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.arrays import Embeddings, Values
+from harness.stages.contents.data import LoadedData, SyntheticData
+from harness.store.payload import labels_of
 
 
 @dataclass(frozen=True, eq=False)
-class Value(Stage):
+class Value(Stage[Values]):
     """``(n_train [+ n_synthetic],)`` data values, original examples first."""
 
     kind: ClassVar[str] = "value"
+    gives: ClassVar = Values
 
-    load: Load
-    train: Embed
-    validation: Embed
+    load: Stage[LoadedData]
+    train: Stage[Embeddings]
+    validation: Stage[Embeddings]
     valuator: Configured[Valuator]
     seed: int
-    extend: Extend | None = None
-    synthetic: Embed | None = None
+    extend: Stage[SyntheticData] | None = None
+    synthetic: Stage[Embeddings] | None = None
 
     def options(self) -> dict[str, Any]:
         return {"valuator": self.valuator.identity, "seed": self.seed}
 
-    def inputs(self) -> dict[str, Stage]:
-        return given(
-            load=self.load, train=self.train, validation=self.validation, extend=self.extend, synthetic=self.synthetic
-        )
-
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> None:
+    def compute(self, inputs: Inputs, context: Context) -> Values:
         import numpy as np
 
-        from harness.stages.embed import embeddings_of
-
-        load = inputs["load"]
-        x, y = embeddings_of(inputs["train"]), labels_of(read_examples(load.path("train.parquet")))
-        if "extend" in inputs:
-            added = [synthetic.example for synthetic in synthetic_of(inputs["extend"])]
-            x = np.concatenate([x, embeddings_of(inputs["synthetic"]).reshape(-1, x.shape[1])])
-            y = np.concatenate([y, labels_of(added)])
+        data = inputs[self.load]
+        x, y = inputs[self.train].rows, labels_of(data.train)
+        if self.extend is not None and self.synthetic is not None:
+            x = np.concatenate([x, inputs[self.synthetic].rows.reshape(-1, x.shape[1])])
+            y = np.concatenate([y, labels_of(inputs[self.extend].examples())])
         problem = ValuationProblem(
-            x,
-            y,
-            embeddings_of(inputs["validation"]),
-            labels_of(read_examples(load.path("validation.parquet"))),
-            num_classes=task_of(load).num_labels,
+            x, y, inputs[self.validation].rows, labels_of(data.validation), num_classes=data.task.num_labels
         )
-        values = checked(self.valuator.component.value(problem, seed=self.seed), len(y), self.valuator.entry.key)
-        write_arrays(out / "values.safetensors", {"values": values})
-
-
-def checked(values: Any, n: int, name: str) -> FloatArray:
-    """Values as ``(n,)`` float64, or an error that names the valuator which broke its contract."""
-    import numpy as np
-
-    array: FloatArray = np.asarray(values, dtype=np.float64)
-    if array.shape != (n,):
-        raise HarnessError(f"The valuator {name} returned an array of shape {array.shape} for {n} training examples.")
-    if not np.isfinite(array).all():
-        bad = int((~np.isfinite(array)).sum())
-        raise HarnessError(f"The valuator {name} returned {bad} values of {n} that are NaN or infinite.")
-    return array
-
-
-def values_of(artifact: Artifact) -> FloatArray:
-    """The values of a :class:`Value` stage."""
-    return read_arrays(artifact.path("values.safetensors"))["values"]
+        return Values.checked(self.valuator.component.value(problem, seed=self.seed), len(y), self.valuator.entry.key)

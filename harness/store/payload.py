@@ -13,6 +13,8 @@ from harness.types import Texts
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
+    import pyarrow as pa
 
     from harness.types import FloatArray, IntArray
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys."""
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read what :func:`write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -37,17 +44,22 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     return load_file(path)
 
 
-def write_table(path: Path, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str] | None = None) -> None:
-    """Write columns as zstd-compressed parquet; ``types`` names arrow types of columns that may be empty or all null."""
+def write_parquet(table: pd.DataFrame | pa.Table, path: Path) -> None:
+    """Write a table as Zstandard-compressed parquet, a data frame without its index; the same bytes every time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata(None), path, compression="zstd", compression_level=9)
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> None:
+    """Write columns as parquet; ``types`` names the arrow type of each, for columns may be empty or all null."""
+    import pyarrow as pa
+
     aliases = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "tags": pa.list_(pa.string())}
-    arrays = {
-        name: pa.array(values, type=aliases[types[name]] if types and name in types else None)
-        for name, values in columns.items()
-    }
-    pq.write_table(pa.table(arrays), path, compression="zstd")
+    write_parquet(pa.table({name: pa.array(columns[name], type=aliases[kind]) for name, kind in types.items()}), path)
 
 
 def read_table(path: Path) -> dict[str, list[Any]]:

@@ -16,12 +16,12 @@ from harness.suite.fields import DEFINITION
 from harness.suite.problems import Finding, Findings, Path, strictly
 from harness.suite.references import known
 from harness.suite.slots import Section
+from harness.types import Normalisation
 
 T = TypeVar("T")
 Several = Annotated[list[T], Field(min_length=1)]
 Role = Literal["weights", "select", "both"]
 Order = Literal["highest", "lowest"]
-Normalisation = Literal["none", "mean"]
 
 
 class Matrix(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace as with_changes
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -28,6 +28,7 @@ from harness.suite.fields import (
 )
 from harness.suite.problems import Place, Problem, SuiteError
 from harness.suite.slots import Embed, Section, Slot
+from harness.types import Normalisation
 
 
 class Synthesis(Section):
@@ -67,7 +68,7 @@ class Arm(Section):
     """What the arm is, in a line."""
     weights: str | None = None
     """Name of the valuator whose data values weight the loss, one of `valuators`. Default: a plain loss."""
-    weights_normalisation: Literal["none", "mean"] = "none"
+    weights_normalisation: Normalisation = "none"
     """`mean` scales the weights to a mean of 1; `none` takes the data values as they are (the thesis's choice)."""
     select: SelectField = None
     """Which training examples are attacked first: `random` (default), the name of a selector, `{highest: VALUATOR}`,

@@ -207,7 +207,6 @@ def _header(
     components: dict[str, Metric],
 ) -> Record:
     import hashlib
-    import math
 
     from harness.records.model import ComponentUse, DataRecord, Environment, Record, ScoreRecord
     from harness.version import __version__
@@ -242,19 +241,7 @@ def _header(
             for name, metric in components.items()
         },
         counts={"attacked": 40, "uus": 10, "uus_wanted": 10, "synthetic": 20},
-        scores={
-            key: ScoreRecord(
-                value=float(score.value) if math.isfinite(score.value) else None,
-                better=score.better,
-                low=score.low,
-                high=score.high,
-                total=score.total,
-                decomposes=score.per_example is not None,
-                metric=name,
-                meaning=score.meaning,
-            )
-            for key, (name, score) in found.items()
-        },
+        scores={key: ScoreRecord.of(score, metric=name) for key, (name, score) in found.items()},
         artifacts={},
         files={},
         timings={"fine-tune": 1.0},

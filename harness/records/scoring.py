@@ -1,0 +1,143 @@
+"""The figures of a record: what metrics say of an outcome, and what intervals are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.components.metric import Metric, Outcome, Scores
+from harness.errors import HarnessError
+from harness.progress import progress
+from harness.records.model import ScoreRecord
+from harness.statistics.samples import SEED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.stages.base import Configured
+    from harness.types import IntArray
+
+RESAMPLES = 200
+"""Bootstrap resamples of figures that do not decompose over examples. Their seed is constant, so that the resamples of all
+arms and seeds with the same test set are paired."""
+
+
+@dataclass
+class Figures:
+    """What metrics found.
+
+    Attributes:
+        scores: The figures by name, in the order of the metrics.
+        per_example: ``(n,)`` contributions of the test examples, by figure that decomposes.
+        replicates: ``(RESAMPLES,)`` values on bootstrap resamples, by figure that does not.
+        tables: Tables by metric and name, ``"ece.reliability"``.
+    """
+
+    scores: dict[str, ScoreRecord] = field(default_factory=dict)
+    per_example: dict[str, Any] = field(default_factory=dict)
+    replicates: dict[str, list[float]] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def frames(self, outcome: Outcome) -> dict[str, pd.DataFrame]:
+        """All but the scores as files of a record."""
+        import pandas as pd
+
+        frames = {f"tables/{name}": table for name, table in self.tables.items()}
+        if self.per_example:
+            frames["per_example"] = pd.DataFrame({"id": [example.id for example in outcome.test], **self.per_example})
+        if self.replicates:
+            frames["replicates"] = pd.DataFrame(self.replicates)
+        return frames
+
+
+def figures(metrics: Mapping[str, Configured[Metric]], outcome: Outcome) -> Figures:
+    """Score an outcome with metrics, each under its name in the suite.
+
+    Raises:
+        HarnessError: A metric fails, or has broken its contract; or two of them give a figure of the same name.
+    """
+    import numpy as np
+
+    found = Figures()
+    again: dict[str, list[str]] = {}
+    for name, metric in metrics.items():
+        scores = scored(metric, outcome)
+        for key, score in scores.scalars.items():
+            if key in found.scores:
+                raise same_name(key)
+            volatile = "costs" in metric.component.needs
+            found.scores[key] = ScoreRecord.of(score, metric=name, volatile=volatile)
+            if score.per_example is not None:
+                contributions = np.asarray(score.per_example)
+                if contributions.shape != (len(outcome.test),):
+                    raise HarnessError(
+                        f"The metric {name!r} gave {contributions.shape} contributions to {key!r}; expected one for "
+                        f"each of the {len(outcome.test)} test examples."
+                    )
+                found.per_example[key] = (
+                    contributions if contributions.dtype == bool else contributions.astype(np.float32)
+                )
+            elif metric.component.resample and np.isfinite(score.value):
+                again.setdefault(name, []).append(key)
+        found.tables |= {f"{name}.{table}": frame for table, frame in scores.tables.items()}
+    found.replicates = _replicates(metrics, outcome, again)
+    return found
+
+
+def same_name(key: str) -> HarnessError:
+    """Two metrics give a figure of the same name."""
+    return HarnessError(f"Two metrics of the suite compute a figure called {key!r}; remove one of them.")
+
+
+def scored(metric: Configured[Metric], outcome: Outcome) -> Scores:
+    """A metric's scores, or an error that names the metric."""
+    name = metric.entry.key
+    with named(name):
+        scores = metric.component.score(outcome)
+    if not isinstance(scores, Scores):
+        raise HarnessError(f"The metric {name} returned {type(scores).__name__}, not Scores.")
+    return scores
+
+
+def resampled(
+    metric: Configured[Metric], outcome: Outcome, resamples: Iterable[IntArray]
+) -> Iterator[Mapping[str, float]]:
+    """A metric's figures on resamples, or an error that names the metric."""
+    with named(metric.entry.key):
+        yield from metric.component.resampled(outcome, resamples)
+
+
+@contextmanager
+def named(metric: str) -> Iterator[None]:
+    """Faults of a metric as errors that name it."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise HarnessError(
+            f"The metric {metric} failed: {type(error).__name__}: {error}",
+            hint="This is a fault in the metric; the log has the traceback.",
+        ) from error
+
+
+def _replicates(
+    metrics: Mapping[str, Configured[Metric]], outcome: Outcome, again: Mapping[str, Sequence[str]]
+) -> dict[str, list[float]]:
+    """Figures on bootstrap resamples; ``again`` says which, by metric."""
+    from harness.statistics.resampling import cluster_id, resample_rows
+
+    replicates: dict[str, list[float]] = {key: [] for keys in again.values() for key in keys}
+    if not replicates:
+        return {}
+    clusters = [cluster_id(example.texts) for example in outcome.test]
+    with progress("resamples", total=RESAMPLES * len(again)) as bar:
+        for name, keys in again.items():
+            resamples = resample_rows(clusters, count=RESAMPLES, seed=SEED)
+            for found in resampled(metrics[name], outcome, resamples):
+                for key in keys:
+                    replicates[key].append(float(found.get(key, float("nan"))))
+                bar.advance()
+    return replicates
