@@ -9,7 +9,7 @@ from harness.components.valuator import ValuationProblem, Valuator
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings, Values
 from harness.stages.contents.data import CorruptedData
-from harness.stages.contents.findings import ValuationFindings
+from harness.stages.contents.valuation import ValuationFindings
 from harness.store.payload import labels_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ class Assess(Stage[ValuationFindings]):
 
     kind: ClassVar[str] = "assess"
     gives: ClassVar = ValuationFindings
-    version: ClassVar[int] = 2
 
     data: Stage[CorruptedData]
     train: Stage[Embeddings]

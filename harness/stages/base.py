@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
-from harness.components.code import code_of
+from harness.components.code import code_digest, code_of
 from harness.registry import Entry, blaming
 from harness.stages.contents.base import Content
 
@@ -100,8 +100,6 @@ class Stage(ABC, Generic[Given_co]):
     kind: ClassVar[str]
     gives: ClassVar[type[Content]]
     """The content of its artifact: the argument of ``Stage[...]``, as a class."""
-    version: ClassVar[int] = 1
-    """Raised when the stage's code changes its result."""
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
@@ -120,7 +118,7 @@ class Stage(ABC, Generic[Given_co]):
         """What the artifact's address is the hash of."""
         return {
             "stage": self.kind,
-            "version": self.version,
+            "code": code_digest(type(self)),
             "options": self.options(),
             "inputs": {role: stage.id for role, stage in sorted(self.inputs().items())},
         }

@@ -12,7 +12,7 @@ from harness.stages.base import Configured, Context, Inputs, Stage, stages_of
 from harness.stages.contents.arrays import Embeddings, Probabilities, Values
 from harness.stages.contents.attacks import AttackedExamples, ElicitedUnknowns
 from harness.stages.contents.data import LoadedData, SyntheticData
-from harness.stages.contents.findings import Evaluation
+from harness.stages.contents.evaluation import Evaluation
 from harness.types import FloatArray
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ class Evaluate(Stage[Evaluation]):
 
     kind: ClassVar[str] = "evaluate"
     gives: ClassVar = Evaluation
-    version: ClassVar[int] = 2
 
     metrics: Mapping[str, Configured[Metric]]
     thresholds: tuple[float, ...]

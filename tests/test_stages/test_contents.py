@@ -29,7 +29,8 @@ from harness.stages.contents.attacks import AttackedExamples, ElicitationCounts,
 from harness.stages.contents.base import Content
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import CorruptedData, LoadedData, SyntheticData
-from harness.stages.contents.findings import Evaluation, ValuationFindings
+from harness.stages.contents.evaluation import Evaluation
+from harness.stages.contents.valuation import ValuationFindings
 from harness.testing import WordClassifier, reviews
 from harness.valuation.judge import AssessedValues
 
