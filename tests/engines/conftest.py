@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,15 +11,37 @@ import pytest
 
 from harness.errors import DataError
 from harness.observers.hooks import hookimpl
-from harness.stages.base import Context, Stage
-from harness.store.store import Artifact, Store
+from harness.stages.base import Context, Inputs, Stage
+from harness.stages.contents.base import Content
+from harness.store.store import Store
+
+
+@dataclass(frozen=True)
+class Total(Content):
+    """A number, which fails half written when ``how`` has an exception under its title."""
+
+    number: int
+    title: str = ""
+    how: dict[str, BaseException] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        (folder / "half.json").write_text("{", encoding="utf-8")
+        if self.title in self.how:
+            raise self.how[self.title]
+        (folder / "sum.json").write_text(json.dumps(self.number), encoding="utf-8")
+        (folder / "half.json").unlink()
+
+    @classmethod
+    def read(cls, folder: Path) -> Total:
+        return cls(json.loads((folder / "sum.json").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, eq=False)
-class Sum(Stage):
+class Sum(Stage[Total]):
     """Its own number and the sums of its inputs."""
 
     kind: ClassVar[str] = "sum"
+    gives: ClassVar = Total
 
     number: int
     of: tuple[Sum, ...] = ()
@@ -30,17 +51,13 @@ class Sum(Stage):
     def options(self) -> dict[str, Any]:
         return {"number": self.number}
 
-    def inputs(self) -> dict[str, Stage]:
+    def inputs(self) -> dict[str, Stage[Any]]:
         return {str(position): stage for position, stage in enumerate(self.of)}
 
-    def compute(self, inputs: Mapping[str, Artifact], out: Path, context: Context) -> dict[str, Any]:
-        (out / "half.json").write_text("{", encoding="utf-8")
-        if self.title in self.how:
-            raise self.how[self.title]
-        total = self.number + sum(artifact.json("sum.json") for artifact in inputs.values())
-        (out / "sum.json").write_text(json.dumps(total), encoding="utf-8")
-        (out / "half.json").unlink()
-        return {"usage": {"requests": 1}}
+    def compute(self, inputs: Inputs, context: Context) -> Total:
+        context.facts["usage"] = {"requests": 1}
+        total = self.number + sum(inputs[stage].number for stage in self.of)
+        return Total(total, self.title, self.how)
 
 
 class Seen:

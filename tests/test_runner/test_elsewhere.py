@@ -48,7 +48,7 @@ import json, pickle, sys
 from pathlib import Path
 sent, out = Path(sys.argv[1]), Path(sys.argv[2])
 stages, error = pickle.loads(sent.read_bytes())
-from harness.stages.base import Context, Stage
+from harness.stages.base import Context, Inputs, Stage
 from harness.stages.load import Load
 for stage in stages:
     for cached in ("id", "identity"):
@@ -56,7 +56,7 @@ for stage in stages:
     for value in vars(stage).values():
         getattr(value, "__dict__", {}).pop("identity", None)
 (load,) = [stage for stage in stages if isinstance(stage, Load)]
-load.compute({}, out, Context(out))
+load.compute(Inputs({}.get), Context(out)).write(out)
 print(json.dumps({"ids": [stage.id for stage in stages], "error": str(error)}))
 """
 
