@@ -23,6 +23,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
 
 
+def test_the_page_on_the_architecture_names_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:harness|plugins|tests)/[\w/.]*)`", text))
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+    packages = {f"harness/{path.parent.name}/" for path in ROOT.glob("harness/*/__init__.py")}
+    assert sorted(packages - named) == []
+    drawn = set(re.findall(r"\b(harness\.\w+)", re.findall(r"```mermaid.*?```", text, flags=re.DOTALL)[0]))
+    modules = {name.removesuffix("/").replace("/", ".") for name in packages} | {"harness.registry"}
+    assert sorted(drawn - modules) == []
+
+
 def test_ci_runs_the_commands_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
