@@ -12,8 +12,11 @@ import pytest
 
 import harness
 from harness.commands.cache import show_cache
+from harness.commands.plan import expected_usage
 from harness.components.generator import Generator, Usage
+from harness.engines.demand import missing
 from harness.running.runner import prepare
+from harness.store import Store
 
 KINDS = (
     "load", "fine-tune", "embed", "value", "elicit", "generate", "extend", "predict", "attack", "evaluate", "corrupt", "assess"
@@ -38,6 +41,9 @@ class Paid(Generator):
     def generate(self, uus: Any, task: Any, *, seed: int) -> Any:
         yield from harness.component("generator", "adversarial").generate(uus, task, seed=seed)
         yield Usage(requests=len(uus), prompt_tokens=100, completion_tokens=10, cost=0.25)
+
+    def estimate(self, n_uus: int, task: Any, *, per_uu: int, mean_characters: float) -> Usage:
+        return Usage(requests=n_uus, prompt_tokens=round(mean_characters), cost=0.25)
 
 
 @pytest.fixture(autouse=True)
@@ -132,8 +138,9 @@ class Case:
         for name in BOARDS:
             assert (run.folder / name).read_bytes() == (self.first.folder / name).read_bytes()
         for record, before in zip(run.records, self.first.records, strict=True):
-            for name in ("files", "artifacts", "counts", "usage", "data"):
+            for name in ("files", "artifacts", "counts", "data"):
                 assert getattr(record.header, name) == getattr(before.header, name)
+            assert spent(record) == spent(before)
         (again,), (report,) = run.valuations, self.first.valuations
         assert again.board.drop(columns=TIMES).equals(report.board.drop(columns=TIMES))
         lines = [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
@@ -141,6 +148,11 @@ class Case:
 
 
 TIMES = ["seconds", "peak_mb"]
+
+
+def spent(record: Any) -> dict[str, float]:
+    """What a record says was used, but for times."""
+    return {name: amount for name, amount in record.header.usage.items() if not name.startswith("seconds/")}
 
 
 @pytest.fixture
@@ -201,14 +213,21 @@ def test_what_a_record_is_written_from_may_be_damaged_or_deleted_by_a_check(
 
 
 def test_a_plan_counts_what_a_record_lacks(case: Case) -> None:
-    from harness.engines.demand import missing
-    from harness.store import Store
-
     (load,) = (stage for stage in case.stages if stage.kind == "load")
     shutil.rmtree(case.folder(load))
     wanted = missing(prepare(case.suite).targets(), Store(case.store, read_only=True))
     assert [stage.id for stage in wanted] == [load.id]
     assert case.run_again() == []
+
+
+@pytest.mark.parametrize("damage", ["byte flipped", "manifest null", "folder gone"])
+def test_a_plan_estimates_costs_whatever_happened_to_the_data(case: Case, damage: str) -> None:
+    plan, store = prepare(case.suite), Store(case.store, read_only=True)
+    needed = {stage.id for stage in case.stages if stage.kind == "generate"}
+    before = expected_usage(plan, store, needed)
+    (load,) = (stage for stage in case.stages if stage.kind == "load")
+    DAMAGES[damage](case.folder(load))
+    assert expected_usage(plan, Store(case.store, read_only=True), needed) == before != {}
 
 
 def test_what_was_paid_is_known_as_long_as_anything_that_came_of_it(case: Case) -> None:
@@ -233,4 +252,4 @@ def test_a_record_says_that_what_was_paid_is_not_known_any_more(case: Case) -> N
     shutil.rmtree(case.folder(generate))
     run = harness.run(case.suite, output=case.output, store=case.store)
     assert not run.failures
-    assert run.records[0].header.usage == {"lost": 1}
+    assert spent(run.records[0]) == {"lost": 1}
