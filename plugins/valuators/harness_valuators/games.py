@@ -137,8 +137,9 @@ class LogisticGame:
                 theta = model.converge(theta, members, float(size), tolerance=self.tolerance, limit=self.limit)
                 worth = self._worth(theta)
                 shared, since, corrected = worth - reached, size - corrected, size
-                held = members.bool()[..., None] * model.bend(model.probabilities(model.scores(theta)))
-                curvature = float(held.sum()) / (size * count)
+                some = slice(0, 8)  # the mean over a few sets is that over all of them
+                bends = model.bend(model.probabilities(model.scores(theta[:, some])))
+                curvature = float((members[:, some, None] * bends).sum()) / float(members[:, some].sum())
                 if probing and (not self._probes or size >= PROBE * float(self._probes[-1].members.sum())):
                     self._probes.append(_Probe(theta[:, :1].clone(), members[:, 0].clone()))
             else:

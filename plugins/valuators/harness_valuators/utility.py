@@ -45,10 +45,13 @@ class Utility:
         """
         n, draws, classes = logits.shape
         own = self.labels[:, None, None].expand(n, draws, 1)
+        if classes == 2 and self.name in {"probability", "log-loss"}:  # the same by one exponential
+            margin = (2 * self.labels - 1)[:, None] * (logits[..., 1] - logits[..., 0])
+            return margin.sigmoid() if self.name == "probability" else torch.nn.functional.logsigmoid(margin)
         if self.name == "log-loss":
-            return logits.log_softmax(-1).gather(2, own)[..., 0]
+            return logits.gather(2, own)[..., 0] - logits.logsumexp(-1)
         if self.name == "probability":
-            return logits.softmax(-1).gather(2, own)[..., 0]
+            return (logits.gather(2, own)[..., 0] - logits.logsumexp(-1)).exp()
         if not smooth:
             top = logits.amax(-1)
             tied = logits >= top[..., None] - TIE

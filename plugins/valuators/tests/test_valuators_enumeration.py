@@ -316,6 +316,16 @@ def test_values_are_those_of_the_definition(name, utility, classes, labels):
     assert np.all(np.abs(values - exact) <= 4.5 * errors + bound * exact.std() + 1e-9)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", ["balanced", "lone"])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(("name", "utility"), CASES)
+def test_values_of_seven_points_with_more_samples(name, utility, classes, labels):
+    values, _, exact = compare(name, utility, problem(classes, labels, n=7), factor=10)
+    bound = max(METHODS[name][2], 0.05) * (STEPS if utility in {"accuracy", "blind-spot"} else 1)
+    assert np.abs(values - exact).max() <= bound * exact.std()
+
+
 @pytest.mark.parametrize("utility", ["probability", "log-loss"])
 def test_exact_values_have_both_signs_and_add_up(utility):
     for classes, labels in [(2, "balanced"), (2, "lone"), (3, "balanced"), (3, "lone")]:
