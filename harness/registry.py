@@ -99,7 +99,8 @@ class Entry:
     @property
     def installed(self) -> bool:
         """Whether a distribution provides it."""
-        return isinstance(self.point, EntryPoint)
+        # Not by the class of entry points: libraries replace the finder of metadata, and with it that class.
+        return not isinstance(self.point, FilePoint | Given)
 
     def __str__(self) -> str:
         origin = f" of {self.distribution} {self.version}" if self.installed else ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import namedtuple
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,6 +212,23 @@ def test_needs_that_nobody_meets_are_refused_when_a_suite_is_read(
         parse_suite(text)
     assert reason in str(refused.value)
     assert refused.value.exit_code == 2
+
+
+def test_entry_points_of_another_finder_are_installed(
+    install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``importlib_metadata`` leaves it in a process that imports it: the points are of a class of its own."""
+    install("acme-finder", "import nothing_of_this_name\n")
+
+    def others(**chosen: str) -> list[Any]:
+        kind = namedtuple("kind", ("name", "dist", "value", "load"))
+        return [kind(point.name, point.dist, point.value, point.load) for point in entry_points(**chosen)]
+
+    monkeypatch.setattr("harness.registry.entry_points", others)
+    registry = Registry()
+    entry = registry.find("valuator", "acme")
+    assert entry.installed
+    assert "of acme-finder 2.5 cannot be imported" in registry.status(entry).reason
 
 
 @pytest.mark.parametrize(
