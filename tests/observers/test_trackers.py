@@ -12,7 +12,7 @@ from harness.observers.hooks import Observers, RunInfo, installed
 from harness.records.model import read_record
 from harness.registry import Registry
 
-RECORD = Path(__file__).parent / "data" / "records"
+RECORD = Path(__file__).parents[1] / "data" / "records"
 
 
 def record() -> Any:

@@ -231,7 +231,7 @@ def test_every_selector_and_metric_in_a_run_on_planted_data(tmp_path: Path) -> N
         "metrics": "[accuracy, attack, aurc, blind-spots, brier, confidence, cost, discovery, ece, matched-uu, nll, uu]",
     }
     suite = harness.load_suite(
-        Path(__file__).parents[1] / "suites/planted.yaml",
+        Path(__file__).parents[2] / "suites/planted.yaml",
         overrides=[f"{key}={value}" for key, value in overrides.items()],
     )
     run = harness.run(suite, output=tmp_path / "runs", store=tmp_path / "store")

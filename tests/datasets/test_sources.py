@@ -185,7 +185,7 @@ assert not heavy, heavy
 
 @pytest.mark.parametrize(("page", "kind"), [("datasets", "dataset"), ("models", "model")])
 def test_the_examples_in_the_documentation_are_valid(page, kind):
-    text = (Path(__file__).parents[1] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
     assert blocks
     for block in blocks:

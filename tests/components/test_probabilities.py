@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from harness.components import Example
 from harness.components.probabilities import improper, proper, require_proper
 from harness.errors import HarnessError
-from harness.stages.predict import Predict, probs_of
-from harness.store.payload import write_examples
-from harness.store.store import Artifact
+from harness.stages.contents.arrays import Probabilities
+from harness.stages.predict import Predict
 
 
 @given(st.integers(2, 2000), st.floats(0.01, 100), st.integers(0, 2**31 - 1))
@@ -63,16 +62,15 @@ def test_the_row_is_named(row: list[float], reason: str) -> None:
 
 def predict(tmp_path: Path, rows: list[list[float]]) -> Any:
     examples = [Example(f"text {i}", 0, id=f"test/{i}") for i in range(len(rows))]
-    for name in ("texts", "classifier", "out"):
-        (tmp_path / name).mkdir()
-    write_examples(tmp_path / "texts/test.parquet", examples)
     classifier = SimpleNamespace(predict_proba=lambda texts: np.asarray(rows))
-    model: Any = SimpleNamespace(component=SimpleNamespace(load=lambda folder: classifier))
-    stage = Predict(title="predict", texts=None, split="test", model=model, classifier=None)  # type: ignore[arg-type]
-    inputs: Any = {name: SimpleNamespace(path=(tmp_path / name).joinpath) for name in ("texts", "classifier")}
-    stage.compute(inputs, tmp_path / "out", None)  # type: ignore[arg-type]
-    found: Artifact = SimpleNamespace(path=(tmp_path / "out").joinpath)  # type: ignore[assignment]
-    return probs_of(found)
+    texts, trained, model = object(), object(), SimpleNamespace(component=None)
+    stage = Predict(title="predict", texts=texts, split="test", model=model, classifier=trained)  # type: ignore[arg-type]
+    inputs: Any = {
+        texts: SimpleNamespace(examples=lambda split: examples),
+        trained: SimpleNamespace(load=lambda component: classifier),
+    }
+    stage.compute(inputs, None).write(tmp_path)  # type: ignore[arg-type]
+    return Probabilities.read(tmp_path).probs
 
 
 def test_a_classifier_of_scores_is_refused_where_it_predicts(tmp_path: Path) -> None:

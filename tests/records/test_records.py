@@ -15,7 +15,7 @@ from harness.report import Leaderboard
 from harness.store.payload import write_parquet
 from harness.testing.records import PretendArm, pretend_record
 
-OLD = Path(__file__).parent / "data" / "records"
+OLD = Path(__file__).parents[1] / "data" / "records"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from harness.components.base import KINDS
 from harness.errors import InputError
 from harness.new_plugin import new_plugin
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 SUITE = """
 name: mine

@@ -160,7 +160,7 @@ def test_records_of_the_named_suite(copy: Path, tmp_path: Path) -> None:
     from harness.plan import make_plan
 
     path = tmp_path / "suite.yaml"
-    quickstart = (Path(__file__).parents[1] / "suites" / "quickstart.yaml").read_text(encoding="utf-8")
+    quickstart = (Path(__file__).parents[2] / "suites" / "quickstart.yaml").read_text(encoding="utf-8")
     path.write_text(re.sub(r"(?m)^metrics: .*", "metrics: [accuracy, uu, ece, attack]", quickstart), encoding="utf-8")
     cell = make_plan(load_suite(path)).cells[0]
     components = dict(cell.components)
