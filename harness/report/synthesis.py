@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Synthesis:
+class Generated:
     """What one generator made for arms that share it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Synthesis:
     summary: str
 
 
-def syntheses(records: Iterable[RecordFolder]) -> list[Synthesis]:
+def syntheses(records: Iterable[RecordFolder]) -> list[Generated]:
     """Sum up the records of each arm that has synthetic examples; arms that share all of them are one entry."""
     by_arm: dict[tuple[str, str, str], list[RecordFolder]] = {}
     for record in records:
@@ -43,7 +43,7 @@ def syntheses(records: Iterable[RecordFolder]) -> list[Synthesis]:
     for (_, dataset, _), arms in shared.items():
         members = arms[0][1]
         name = members[0].header.components["generator"].name.rpartition("/")[2]
-        found.append(Synthesis(dataset, tuple(arm for arm, _ in arms), name, _summary(members)))
+        found.append(Generated(dataset, tuple(arm for arm, _ in arms), name, _summary(members)))
     return found
 
 

@@ -137,11 +137,11 @@ def test_a_stage_means_the_same_in_another_process(home: Path, elsewhere: Path, 
     answer = json.loads(python(WORKER, sent, there, cwd=elsewhere))
     assert answer["ids"] == ids
     assert answer["error"] == str(raised.value)
-    from harness.stages.base import Context
+    from harness.stages.base import Context, Inputs
     from harness.stages.load import Load
 
     (load,) = (stage for stage in stages if isinstance(stage, Load))
-    load.compute({}, here, Context(here))
+    load.compute(Inputs({}.get), Context(here)).write(here)
     assert contents(here) == contents(there)
     assert contents(here)
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import registry as module
+from harness.components import Metric, Outcome, Score, Scores
 from harness.records.model import RecordFolder
 
 WITH_COSTS = (
@@ -64,3 +70,61 @@ def test_payloads_hold_nothing_of_when_or_how_fast_they_were_computed(
     assert list(dict.fromkeys(order)) == ["accuracy", "cost", "matched-uu"]
     assert order == sorted(order, key=["accuracy", "cost", "matched-uu"].index)
     assert record.verify() == []
+
+
+class Price(Metric):
+    """Seconds per right answer, in every form that a metric has for its figures."""
+
+    api_version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"costs", "train"})
+
+    name: str = "price"
+
+    def score(self, outcome: Outcome) -> Scores:
+        seconds, right = outcome.costs["seconds"], outcome.probs.argmax(axis=1) == outcome.labels
+        figures = {
+            self.name: Score(seconds / len(outcome.train), "lower", 0, meaning="Seconds per training example."),
+            f"{self.name}/spread": Score(seconds * float(np.mean(right)), meaning="Seconds times accuracy."),
+            f"{self.name}/right": Score(float(right.mean()), "higher", 0, 1, right, meaning="Accuracy."),
+        }
+        return Scores(figures, {"stages": pd.DataFrame({"stage": list(outcome.costs), "cost": outcome.costs.values()})})
+
+
+@pytest.fixture
+def price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the class above known as ``price``."""
+    registry = module.Registry()
+    registry.add("metric", "price", Price)
+    monkeypatch.setattr(module, "_default", registry)
+
+
+@pytest.mark.usefixtures("price")
+def test_a_metric_of_costs_stands_beside_the_others_in_every_file(run_tiny: Callable[..., Any]) -> None:
+    run = run_tiny(("[accuracy, confidence, uu, ece]", "[price, accuracy, ece]"), arms=("only",))
+    assert not run.failures
+    (record,) = run.records
+    assert record.verify() == []
+    assert list(record.header.scores)[:3] == ["price", "price/spread", "price/right"]
+    examples, replicates = record.frame("per_example"), record.frame("replicates")
+    assert list(examples["price/right"]) == list(examples["accuracy/clean"])
+    assert {"price", "price/spread", "ece/clean"} <= set(replicates)
+    assert len(replicates) == 200
+    table = record.frame("tables/price.stages").set_index("stage")["cost"]
+    assert table["seconds"] == pytest.approx(record.header.scores["price"].value * 80)
+    assert run_tiny(("[accuracy, confidence, uu, ece]", "[price, accuracy, ece]"), arms=("only",)).computed == 0
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ("[accuracy, {use: price, name: accuracy/clean}]", "Two metrics of the suite compute a figure called 'accuracy/clean'"),
+        ("[cost, {use: price, name: seconds}]", "Two metrics of the suite compute a figure called 'seconds'"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("price")
+def test_figures_of_one_name_leave_the_arm_out(run_tiny: Callable[..., Any], metrics: str, message: str) -> None:
+    run = run_tiny(("[accuracy, confidence, uu, ece]", metrics), arms=("only",))
+    assert not run.records
+    assert [str(failure).splitlines()[0] for failure in run.failures] == [
+        f"evaluate reviews · only · seed 0: {message}; remove one of them."
+    ]
