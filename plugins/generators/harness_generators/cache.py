@@ -32,10 +32,11 @@ class Answer:
         completion_tokens: Tokens written, as billed.
         model: The model that the server says it used.
         fingerprint: The server's ``system_fingerprint``.
+        cached_tokens: Tokens read that the server had in a cache of its own, part of ``prompt_tokens``.
 
     Raises:
         TypeError: A field is of another type (a text that is a list of parts, a count that is null).
-        ValueError: A negative count.
+        ValueError: A negative count, or more tokens from a cache than were read.
     """
 
     text: str
@@ -45,14 +46,17 @@ class Answer:
     completion_tokens: int = 0
     model: str = ""
     fingerprint: str = ""
+    cached_tokens: int = 0
 
     def __post_init__(self) -> None:
         for part in fields(self):
             value, kind = getattr(self, part.name), int if part.type == "int" else str
             if type(value) is not kind:
                 raise TypeError(f"{part.name} is {type(value).__name__}, not {kind.__name__}")
-        if min(self.prompt_tokens, self.completion_tokens) < 0:
+        if min(self.prompt_tokens, self.completion_tokens, self.cached_tokens) < 0:
             raise ValueError("a count of tokens is negative")
+        if self.cached_tokens > self.prompt_tokens:
+            raise ValueError("more tokens from a cache than were read")
 
 
 def request_key(request: Mapping[str, Any]) -> str:

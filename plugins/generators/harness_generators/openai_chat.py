@@ -45,6 +45,7 @@ class OpenAI(Generator):
             "probe",
             "stream",
             "batch_poll",
+            "reorder",
         }
     )
 
@@ -111,6 +112,9 @@ class OpenAI(Generator):
     batch_poll: float = Field(default=30, gt=0)
     """Seconds between two looks at an unfinished batch."""
 
+    reorder: bool = False
+    """Order anew what is in a batch that was noted, and that the server no longer knows; it may be paid twice."""
+
     max_requests: int | None = Field(default=None, ge=1)
     """Budget: most answers, cached ones included. Unknown unknowns beyond it are rejected as ``"budget exhausted"``."""
 
@@ -122,6 +126,9 @@ class OpenAI(Generator):
 
     price_prompt: float | None = Field(default=None, ge=0)
     """Price of a million tokens read, in US dollars."""
+
+    price_cached: float | None = Field(default=None, ge=0)
+    """Price of a million of the tokens read that the server had in a cache of its own; null is ``price_prompt``."""
 
     price_completion: float | None = Field(default=None, ge=0)
     """Price of a million tokens written, in US dollars."""
@@ -159,6 +166,8 @@ class OpenAI(Generator):
     def _prices_for_a_cost_budget(self) -> OpenAI:
         if self.max_cost is not None and (self.price_prompt is None or self.price_completion is None):
             raise ValueError("max_cost needs price_prompt and price_completion")
+        if self.price_cached is not None and self.price_prompt is None:
+            raise ValueError("price_cached needs price_prompt")
         if self.batch and self.api == "azure":
             raise ValueError("batch is not supported with api: azure")
         return self
@@ -183,7 +192,7 @@ class OpenAI(Generator):
         """
         self._key()
         if self.probe:
-            from harness_generators.openai_client import probe
+            from harness_generators.openai_probe import probe
 
             probe(self, self._key())
 
@@ -202,7 +211,7 @@ class OpenAI(Generator):
     def most(self, questions: int, characters: float) -> Usage:
         """The most that questions of so many characters may cost, repetitions included."""
         requests = questions * (1 + self.retry_invalid)
-        prompt = requests * (int(characters / _CHARACTERS_PER_TOKEN) + 1)
+        prompt = requests * self.tokens(characters)
         completion = requests * self.max_tokens
         return Usage(requests, 0, prompt, completion, self.cost(prompt, completion))
 
@@ -236,6 +245,13 @@ class OpenAI(Generator):
             )
         return key
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Price of so many tokens, in US dollars; 0 without prices."""
-        return ((self.price_prompt or 0) * prompt_tokens + (self.price_completion or 0) * completion_tokens) / 1e6
+    def tokens(self, characters: float) -> int:
+        """An estimate of the tokens in so many characters."""
+        return int(characters / _CHARACTERS_PER_TOKEN) + 1
+
+    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """Price of so many tokens, in US dollars, of which some were read from the server's cache; 0 without prices."""
+        read = self.price_prompt or 0
+        cached = read if self.price_cached is None else self.price_cached
+        paid = read * (prompt_tokens - cached_tokens) + cached * cached_tokens
+        return (paid + (self.price_completion or 0) * completion_tokens) / 1e6

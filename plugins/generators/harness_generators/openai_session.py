@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from harness_generators.texts import as_tuple
 if TYPE_CHECKING:
     from harness_generators.openai_chat import OpenAI
 
+_log = logging.getLogger(__name__)
+
 
 class Session:
     """What the requests of one call of ``generate`` have in common."""
@@ -34,6 +37,7 @@ class Session:
         folder: Path | None = None if task.cache is None else task.cache / "openai"
         self.folder = folder
         self.cache = AnswerCache(folder)
+        self._estimated = False
         self.purse = Purse(Budget(options.max_requests, options.max_total_tokens, options.max_cost))
 
     def request(self, question: Question) -> dict[str, Any]:
@@ -54,12 +58,24 @@ class Session:
             "schema": self.schema,
         }
 
-    def reply(self, answer: Answer, *, cached: bool) -> Reply:
-        """A server's answer as the method takes it, with its price."""
+    def reply(self, request: Mapping[str, Any], answer: Answer, *, cached: bool) -> Reply:
+        """A server's answer as the method takes it, with its price; counts that it does not give are estimated."""
+        estimate = self.options.tokens
         prompt, completion = answer.prompt_tokens, answer.completion_tokens
-        usage = Usage(int(not cached), int(cached), prompt, completion, self.options.cost(prompt, completion))
-        refused = bool(answer.refusal) or answer.finish == "content_filter"
-        return Reply(answer.text or answer.refusal, answer.finish == "length", refused, usage)
+        if not prompt or (answer.text and not completion):
+            prompt = prompt or estimate(sum(len(content) for _, content in request["messages"]))
+            completion = completion or estimate(len(answer.text))
+            if not self._estimated:
+                _log.warning(
+                    "%s does not say how many tokens it used: usage, cost and budgets are estimates.",
+                    self.options.base_url,
+                )
+            self._estimated = True
+        cost = self.options.cost(prompt, completion, answer.cached_tokens)
+        usage = Usage(int(not cached), int(cached), prompt, completion, cost)
+        finish = answer.finish.lower()
+        refused = bool(answer.refusal) or finish.startswith(("content_filter", "safety", "prohibited", "refusal"))
+        return Reply(answer.text or answer.refusal, finish in ("length", "max_tokens"), refused, usage)
 
     def reservation(self, uu: UnknownUnknown) -> Usage:
         """The most that one dialogue may take."""
@@ -103,6 +119,7 @@ class Session:
                         task.cancel()
                 if chat.stopped:
                     raise chat.stopped
+                chat.refusals.close()
                 for later in range(len(tasks), len(uus)):
                     emit((later, [Rejected(later, "exploit", "budget exhausted")]))
 
@@ -121,7 +138,8 @@ class Session:
         request = self.request(question)
         key = request_key(request)
         if (answer := self.cache.get(key)) is not None:
-            return self.reply(answer, cached=True)
+            chat.refusals.answered()
+            return self.reply(request, answer, cached=True)
         if key in pending:  # The same request is on its way for another unknown unknown.
             await asyncio.wait([pending[key]])
             return await self._answer(question, chat, pending)
@@ -129,12 +147,12 @@ class Session:
         try:
             async with self.cache.claim(key):
                 if (answer := self.cache.get(key)) is not None:  # Another process has asked in the meantime.
-                    return self.reply(answer, cached=True)
+                    return self.reply(request, answer, cached=True)
                 answer = await chat.ask(request, key)
                 self.cache.put(key, request, answer)
-                return self.reply(answer, cached=False)
+                return self.reply(request, answer, cached=False)
         except Unanswered as problem:
-            return Reply("", failure=str(problem))
+            return Reply(problem.text, failure="" if problem.text else str(problem))
         finally:
             pending.pop(key).cancel()
 

@@ -12,7 +12,17 @@ from harness.components import Usage
 from harness.components.texts import is_text
 from harness_generators.checks import is_refusal
 
-_THINKING = re.compile(r"^\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_TAGS = r"think|thinking|thought|reasoning"
+_THINKING = re.compile(
+    # A block, or one that is never closed; or its end alone, where the prompt had its beginning.
+    rf"^\s*(?:<(?:{_TAGS})>(?:.*?</(?:{_TAGS})>|.*)|\[THINK\](?:.*?\[/THINK\]|.*)|(?![\s\[{{`]).*?</(?:{_TAGS})>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_HARMONY = re.compile(
+    r"<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>(.*?)(?=<\|(?:end|return|start|call|channel)\|>|$)",
+    re.DOTALL,
+)
+_HARMONY_BARE = re.compile(r"^\s*analysis.*?assistantfinal", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
         return Reading(reason=reply.failure)
     if reply.refused:
         return Reading(reason="refusal")
-    text = _THINKING.sub("", reply.text).strip()
+    text = answer_within(reply.text).strip()
     if not text:
         return Reading(reason="truncated" if reply.truncated else "empty")
     reading = Reading(repairs=[] if text == reply.text.strip() else ["prose"])
@@ -87,6 +97,13 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     else:
         reading.columns, reading.label = tuple(str(value) for value in values[1:-1]), str(values[-1])
     return reading
+
+
+def answer_within(text: str) -> str:
+    """What a model wrote without its thoughts: ``<think>`` blocks, and Harmony's channels but ``final``."""
+    if channels := _HARMONY.findall(text):
+        return "".join(content for channel, content in channels if channel == "final")
+    return _HARMONY_BARE.sub("", _THINKING.sub("", text, count=1))
 
 
 def _repaired(text: str, repairs: list[str]) -> Any:

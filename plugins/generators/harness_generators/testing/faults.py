@@ -6,6 +6,8 @@ import random
 import threading
 from collections.abc import Mapping, Sequence
 
+from harness_generators.testing.vendors import REFUSALS, SHAPES
+
 FAULTS: Mapping[str, str] = {
     "ok": "no fault",
     "429": "HTTP 429 with Retry-After",
@@ -28,8 +30,13 @@ FAULTS: Mapping[str, str] = {
     "deep": "the content is JSON nested too deep",
     "refusal": "the model refuses",
     "quota": "HTTP 429 with the code insufficient_quota",
+    **{name: f"as {response.who}" for name, response in REFUSALS.items()},
+    **{name: (shape.__doc__ or "").rstrip(".") for name, shape in SHAPES.items()},
 }
-"""The faults. Those before ``wrong-schema`` are the connection's, and are not billed; the others are the model's."""
+"""The faults, and what real servers do (:mod:`harness_generators.testing.vendors`).
+
+Those before ``wrong-schema`` are the connection's, and are not billed; those after it are the model's, until ``quota``.
+"""
 
 NETWORK = ("429", "500", "503", "slow", "cut", "drop", "malformed", "hollow", "stream-cut")
 """Faults that pass when a request is sent again."""

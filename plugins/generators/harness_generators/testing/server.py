@@ -16,6 +16,7 @@ from harness_generators.testing import batches
 from harness_generators.testing.answers import completion
 from harness_generators.testing.author import Author, write
 from harness_generators.testing.faults import Faults
+from harness_generators.testing.vendors import REFUSALS, SHAPES, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,12 @@ class ChatServer:
         key: The key to be presented; empty takes any.
         models: Names of the models it knows.
         structured: Which forms of structured output it takes.
+        refuses: Parameters of a chat completion that it refuses, as OpenAI does.
+        lists: What it answers when asked for its models, instead of ``models``.
         max_running: More requests at once get HTTP 429; ``None`` for no limit.
         batch_looks: How many looks at a batch find it unfinished.
+        batch_ends: Statuses in which the first batches end: ``"expired"`` and ``"cancelled"`` leave every second request
+            unanswered, ``"failed"`` all, ``"empty"`` is completed without any file.
         port: Port; 0 takes a free one.
         log: A file to which every call is written as a line of JSON.
     """
@@ -66,15 +71,19 @@ class ChatServer:
         key: str = "",
         models: Sequence[str] = ("stand-in",),
         structured: Sequence[str] = ("json_schema", "json_object"),
+        refuses: Sequence[str] = (),
+        lists: Response | None = None,
         max_running: int | None = None,
         batch_looks: int = 1,
+        batch_ends: Sequence[str] = (),
         port: int = 0,
         log: Path | None = None,
     ) -> None:
         self.faults = faults if isinstance(faults, Faults) else Faults(faults)
         self.author, self.latency, self.slow_seconds, self.retry_after = author, latency, slow_seconds, retry_after
         self.key, self.models, self.structured, self.max_running = key, tuple(models), tuple(structured), max_running
-        self.batch_looks = batch_looks
+        self.batch_looks, self.batch_ends = batch_looks, list(batch_ends)
+        self.refuses, self.lists = tuple(refuses), lists
         self.calls: list[Call] = []
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
@@ -127,6 +136,21 @@ class ChatServer:
                     file.write(json.dumps(asdict(call)) + "\n")
 
 
+def _pieces(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A message as the pieces of a stream."""
+    content = message["content"]
+    if isinstance(content, list):
+        found: list[dict[str, Any]] = [{"content": [part]} for part in content]
+    else:
+        found = [{"content": (content or "")[i : i + 40]} for i in range(0, len(content or ""), 40)] or [
+            {"content": content}
+        ]
+    thoughts = [
+        {"content": None, name: message[name]} for name in ("reasoning_content", "tool_calls") if message.get(name)
+    ]
+    return thoughts + found
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -149,7 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
         owner, path = self.server.owner, self._path()
         if not self._authorised():
             return
-        if path == "/models":
+        if path == "/models" and owner.lists is not None:
+            self._respond(owner.lists)
+        elif path == "/models":
             models = [{"id": name, "object": "model", "created": 0, "owned_by": "nobody"} for name in owner.models]
             self._json(200, {"object": "list", "data": models})
         elif path.startswith("/batches/") and (batch := owner.batches.get(path.rsplit("/", 1)[1])):
@@ -200,6 +226,19 @@ class _Handler(BaseHTTPRequestHandler):
                 fault = "model"
                 self._error(404, f"The model `{body['model']}` does not exist.", "model_not_found")
                 return
+            if not body["messages"]:
+                fault = "messages"
+                self._error(400, "Invalid 'messages': empty array.", "invalid_request_error")
+                return
+            if unwanted := next((name for name in owner.refuses if name in body), ""):
+                fault = "parameter"
+                self._error(
+                    400,
+                    f"Unsupported parameter: '{unwanted}' is not supported with this model.",
+                    "unsupported_parameter",
+                    param=unwanted,
+                )
+                return
             form = (body.get("response_format") or {}).get("type")
             if form and form not in owner.structured:
                 fault = "structured"
@@ -227,10 +266,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b'{"id": "1", "choices": [{"mess', "application/json")
         elif fault == "hollow":
             self._json(200, {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"]})
+        elif fault in REFUSALS:
+            self._respond(REFUSALS[fault])
         elif body.get("stream"):
-            return self._stream(completion(self.server.owner.author, body, fault), cut=fault in ("stream-cut", "cut"))
+            return self._stream(completion(self.server.owner.author, body, fault), fault)
         else:
-            payload = json.dumps(completion(self.server.owner.author, body, fault)).encode()
+            whole = completion(self.server.owner.author, body, fault)
+            payload = json.dumps(SHAPES[fault](whole) if fault in SHAPES else whole).encode()
             if fault in ("cut", "stream-cut"):
                 self._send(200, payload[: len(payload) // 2], "application/json", length=len(payload))
                 self.close_connection = True
@@ -239,24 +281,30 @@ class _Handler(BaseHTTPRequestHandler):
             return True
         return False
 
-    def _stream(self, whole: dict[str, Any], *, cut: bool) -> bool:
-        choice = whole["choices"][0]
-        content = choice["message"]["content"] or ""
-        pieces = [content[i : i + 40] for i in range(0, len(content), 40)] or [""]
+    def _stream(self, whole: dict[str, Any], fault: str) -> bool:
+        cut = fault in ("stream-cut", "cut")
+        if fault in SHAPES:
+            whole = SHAPES[fault](whole)
+        choices = whole.get("choices") or [{"message": {"content": ""}, "finish_reason": "stop"}]
+        message, finish = choices[0]["message"], choices[0]["finish_reason"]
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        common = {key: whole[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-        for i, piece in enumerate(pieces[: len(pieces) // 2] if cut else pieces):
-            last = not cut and i == len(pieces) - 1
-            delta = {"content": piece, "refusal": choice["message"]["refusal"] if last else None}
+        common = {key: whole.get(key) for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+        if fault in SHAPES:  # what real streams have before and between the pieces
+            self.wfile.write(b": keep-alive\n\n")
+            self._event({**common, "choices": []})
+            self._event({**common, "choices": None, "usage": None})
+        pieces = _pieces(message)
+        for delta in pieces[: len(pieces) // 2] if cut else pieces:
             self._event({**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
         if cut:
             return False
-        self._event({**common, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
-        self._event({**common, "choices": [], "usage": whole["usage"]})
+        last = {"refusal": message.get("refusal")}
+        self._event({**common, "choices": [{"index": 0, "delta": last, "finish_reason": finish}]})
+        self._event({**common, "choices": [], "usage": whole.get("usage")})
         self.wfile.write(b"data: [DONE]\n\n")
         return True
 
@@ -264,8 +312,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"data: " + json.dumps(content).encode() + b"\n\n")
         self.wfile.flush()
 
-    def _error(self, status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> None:
-        self._json(status, {"error": {"message": message, "type": code, "param": None, "code": code}}, headers)
+    def _respond(self, response: Response) -> None:
+        self._send(response.status, response.body.encode(), response.kind, headers=response.headers)
+
+    def _error(
+        self,
+        status: int,
+        message: str,
+        code: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        param: str | None = None,
+    ) -> None:
+        self._json(status, {"error": {"message": message, "type": code, "param": param, "code": code}}, headers)
 
     def _json(self, status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         self._send(status, json.dumps(content).encode(), "application/json", headers=headers)
