@@ -113,7 +113,7 @@ def test_one_text_that_never_gets_an_answer_costs_one_sample(uus, make_task):
 
 
 def test_a_page_to_log_in_is_named(uus, make_task):
-    with ChatServer(["login"] * 9) as server, pytest.raises(HarnessError, match='an HTML page ."Sign in".'):
+    with ChatServer(["login"] * 9) as server, pytest.raises(HarnessError, match=r'an HTML page ."Sign in".'):
         generate(server, uus, make_task(), max_tries=2, max_concurrency=1)
 
 
