@@ -89,7 +89,7 @@ def explained(
     except StoreError:
         raise
     except Exception as error:
-        if _disk_full(error):
+        if disk_full(error):
             raise StoreError(
                 f"No space left on the disk of {root}. Finished stages are kept.",
                 hint="Free some space (`harness cache` shows what the store holds), then run the same command again.",
@@ -105,7 +105,7 @@ def explained(
         raise StoreError(f"Cannot use {root}: {error.strerror or error}.") from error
 
 
-def _disk_full(error: Exception) -> bool:
+def disk_full(error: Exception) -> bool:
     """Whether an error says that a disk is full; libraries written in Rust say so in words only."""
     codes = (errno.ENOSPC, errno.EDQUOT)
     if isinstance(error, OSError):

@@ -366,7 +366,7 @@ def blaming(entry: Entry) -> Iterator[None]:
         raise
     except OSError as error:
         raise InputError(f"{error.filename or entry.key} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ComponentError(f"{entry.kind} {entry.key} is faulty: {type(error).__name__}: {error}") from error
 
 

@@ -75,6 +75,8 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
     """What the generators that still have to run would ask of language models, by stage title."""
     from dataclasses import asdict
 
+    from harness.border.calls import calling
+    from harness.border.dataset import read
     from harness.stages.base import Inputs
     from harness.stages.load import Load
     from harness.store.store import DamagedArtifactError
@@ -90,7 +92,7 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
             try:
                 train, task = inputs[load].train, inputs[load].task
             except DamagedArtifactError:
-                dataset = limit(load.source.component.load(seed=load.seed), **load.limits, seed=load.seed)
+                dataset = limit(read(load.source, seed=load.seed), **load.limits, seed=load.seed)
                 train, task = dataset.train, dataset.task
             characters = sum(len(e.text) + len(e.text_pair or "") for e in train) / max(1, len(train))
             sizes[load.id] = (len(train), characters, task)
@@ -105,7 +107,8 @@ def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict
             continue
         n_train, characters, task = size(stages.load)
         n_uus = quota(elicit.fraction, n_train)
-        usage = generator.estimate(n_uus, task, per_uu=generate.per_uu, mean_characters=characters)
+        with calling(generate.generator.entry):
+            usage = generator.estimate(n_uus, task, per_uu=generate.per_uu, mean_characters=characters)
         if usage != Usage():
             expected[generate.title] = asdict(usage)
     return expected

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 PLUMBING = frozenset(
     {
+        "harness.border.calls",
+        "harness.border.frozen",
+        "harness.border.numbers",
+        "harness.border.texts",
         "harness.components.base",
         "harness.components.file",
         "harness.components.code",
@@ -49,8 +53,9 @@ PLUMBING = frozenset(
         "harness.version",
     }
 )
-"""Modules of the core that cannot change what is computed: messages, bars and types; finding components and files, whose
-names, options and contents are in the identity themselves; how artifacts are addressed and opened."""
+"""Modules of the core that cannot change what is computed: messages, bars and types; views that cannot be written to; finding
+components and files, whose names, options and contents are in the identity themselves; how artifacts are addressed and
+opened."""
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 

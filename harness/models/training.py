@@ -155,7 +155,7 @@ def train_classifier(
     """
     order = np.random.default_rng(seed)
     targets = torch.from_numpy(train.labels).to(runtime.device)
-    factors = None if train.weights is None else torch.from_numpy(np.asarray(train.weights)).to(runtime.device)
+    factors = None if train.weights is None else torch.tensor(train.weights, device=runtime.device)
     steps = options.epochs * -(-len(train) // options.batch_size)
     optimizer, schedule = _optimizer(model, options, steps)
     too_fast = f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.components.metric import Metric, Outcome, Scores
+from harness.border.frozen import frozen
+from harness.border.metric import resampled, scored
+from harness.components.metric import Metric, Outcome
 from harness.errors import HarnessError
 from harness.progress import progress
 from harness.records.model import ScoreRecord
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.stages.base import Configured
-    from harness.types import IntArray
 
 RESAMPLES = 200
 """Bootstrap resamples of figures that do not decompose over examples. Their seed is constant, so that the resamples of all
@@ -60,7 +60,7 @@ def figures(metrics: Mapping[str, Configured[Metric]], outcome: Outcome) -> Figu
     """
     import numpy as np
 
-    found = Figures()
+    found, outcome = Figures(), frozen(outcome)
     again: dict[str, list[str]] = {}
     for name, metric in metrics.items():
         scores = scored(metric, outcome)
@@ -70,12 +70,7 @@ def figures(metrics: Mapping[str, Configured[Metric]], outcome: Outcome) -> Figu
             volatile = "costs" in metric.component.needs
             found.scores[key] = ScoreRecord.of(score, metric=name, volatile=volatile)
             if score.per_example is not None:
-                contributions = np.asarray(score.per_example)
-                if contributions.shape != (len(outcome.test),):
-                    raise HarnessError(
-                        f"The metric {name!r} gave {contributions.shape} contributions to {key!r}; expected one for "
-                        f"each of the {len(outcome.test)} test examples."
-                    )
+                contributions = score.per_example
                 found.per_example[key] = (
                     contributions if contributions.dtype == bool else contributions.astype(np.float32)
                 )
@@ -91,38 +86,6 @@ def same_name(key: str) -> HarnessError:
     return HarnessError(f"Two metrics of the suite compute a figure called {key!r}; remove one of them.")
 
 
-def scored(metric: Configured[Metric], outcome: Outcome) -> Scores:
-    """A metric's scores, or an error that names the metric."""
-    name = metric.entry.key
-    with named(name):
-        scores = metric.component.score(outcome)
-    if not isinstance(scores, Scores):
-        raise HarnessError(f"The metric {name} returned {type(scores).__name__}, not Scores.")
-    return scores
-
-
-def resampled(
-    metric: Configured[Metric], outcome: Outcome, resamples: Iterable[IntArray]
-) -> Iterator[Mapping[str, float]]:
-    """A metric's figures on resamples, or an error that names the metric."""
-    with named(metric.entry.key):
-        yield from metric.component.resampled(outcome, resamples)
-
-
-@contextmanager
-def named(metric: str) -> Iterator[None]:
-    """Faults of a metric as errors that name it."""
-    try:
-        yield
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise HarnessError(
-            f"The metric {metric} failed: {type(error).__name__}: {error}",
-            hint="This is a fault in the metric; the log has the traceback.",
-        ) from error
-
-
 def _replicates(
     metrics: Mapping[str, Configured[Metric]], outcome: Outcome, again: Mapping[str, Sequence[str]]
 ) -> dict[str, list[float]]:
@@ -135,8 +98,8 @@ def _replicates(
     clusters = [cluster_id(example.texts) for example in outcome.test]
     with progress("resamples", total=RESAMPLES * len(again)) as bar:
         for name, keys in again.items():
-            resamples = resample_rows(clusters, count=RESAMPLES, seed=SEED)
-            for found in resampled(metrics[name], outcome, resamples):
+            resamples = map(frozen, resample_rows(clusters, count=RESAMPLES, seed=SEED))
+            for found in resampled(metrics[name], outcome, resamples, RESAMPLES):
                 for key in keys:
                     replicates[key].append(float(found.get(key, float("nan"))))
                 bar.advance()

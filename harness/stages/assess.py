@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.border.calls import calling
+from harness.border.frozen import frozen
+from harness.border.valuator import data_values
 from harness.components.valuator import ValuationProblem, Valuator
 from harness.stages.base import Configured, Context, Inputs, Stage
-from harness.stages.contents.arrays import Embeddings, Values
+from harness.stages.contents.arrays import Embeddings
 from harness.stages.contents.data import CorruptedData
 from harness.stages.contents.valuation import ValuationFindings
 from harness.store.payload import labels_of
@@ -47,9 +50,10 @@ class Assess(Stage[ValuationFindings]):
             num_classes=data.task.num_labels,
         )
         valuator = self.valuator.component
-        warm_up(valuator, problem)
-        measured = measure(valuator, problem, seed=self.seed)
-        values = Values.checked(measured.values, problem.n_train, self.valuator.entry.key).values
+        with calling(self.valuator.entry):
+            warm_up(valuator, frozen(problem))
+            measured = measure(valuator, frozen(problem), seed=self.seed)
+        values = data_values(self.valuator.entry, measured.values, problem.n_train)
         context.facts["valuation"] = {"seconds": measured.seconds, "peak_bytes": measured.peak_bytes}
         test_x, test_y = inputs[self.test].rows, labels_of(data.test)
         return ValuationFindings(values, assess(values, problem, data.noisy, test_x, test_y, fractions=self.fractions))

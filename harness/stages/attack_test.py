@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from harness.border.attack import attacked
+from harness.border.model import loaded
 from harness.components.attack import Attack
 from harness.components.metric import AttackedTest
 from harness.components.model import Model
-from harness.components.probabilities import require_proper
-from harness.errors import HarnessError
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.attacks import AttackedExamples
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData
-from harness.store.payload import as_float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +37,18 @@ class AttackTest(Stage[AttackedExamples]):
         import numpy as np
 
         test = inputs[self.load].test
-        victim = inputs[self.classifier].load(self.model.component)
-        status, perturbed, queries, notes = [], [], [], []
-        probs, succeeded = [], 0
+        victim = loaded(inputs[self.classifier], self.model)
+        num_labels, results = inputs[self.load].task.num_labels, []
+        succeeded = 0
         with progress("test examples", total=len(test)) as bar:
-            for result in self.attack.component.attack(victim, test, seed=self.seed):
-                status.append(str(result.status))
-                perturbed.append(result.perturbed)
-                queries.append(result.queries)
-                notes.append(result.note)
-                probs.append(as_float32(result.perturbed_probs))
+            for result in attacked(self.attack, victim, tuple(test), num_labels=num_labels, seed=self.seed):
+                results.append(result)
                 succeeded += result.status == "succeeded"
                 bar.advance(1, succeeded=succeeded)
-        if len(status) != len(test):
-            raise HarnessError(
-                f"The attack {self.attack.entry.key} returned {len(status)} results for {len(test)} test examples."
-            )
-        stacked = np.stack(probs)
-        require_proper(stacked, "attacked test examples", test)
-        return AttackedExamples(AttackedTest(status, perturbed, stacked, np.asarray(queries, dtype=np.int64)), notes)
+        found = AttackedTest(
+            [str(result.status) for result in results],
+            [result.perturbed for result in results],
+            np.stack([result.perturbed_probs for result in results]),
+            np.asarray([result.queries for result in results], dtype=np.int64),
+        )
+        return AttackedExamples(found, [result.note for result in results])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 from harness.components.code import code_digest, code_of
+from harness.components.texts import abridged
 from harness.registry import Entry, blaming
 from harness.stages.contents.base import Content
 
@@ -39,7 +40,9 @@ class Configured(Generic[Used]):
             InputError: A file that it depends on cannot be read, or the component does not know what it is.
         """
         with blaming(self.entry):
-            options = self.component.identity()
+            options: Any = self.component.identity()
+            if not isinstance(options, dict):
+                raise TypeError(f"its identity is {abridged(options)}; expected a dictionary of JSON values")
             json.dumps(options, allow_nan=False)
             code = code_of(self.component)
         return {"component": self.entry.key, "version": self.entry.version, "code": code, "options": options}

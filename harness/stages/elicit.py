@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.border.attack import attacked
+from harness.border.calls import calling
+from harness.border.frozen import frozen
+from harness.border.model import loaded
+from harness.border.selector import CheckedSearch, distinct_indices
 from harness.components.attack import Attack, AttackResult
 from harness.components.example import Example
 from harness.components.generator import UnknownUnknown
 from harness.components.model import Classifier, Model
-from harness.components.probabilities import require_proper
 from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
-from harness.errors import HarnessError
 from harness.progress import Bar, progress
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings, Probabilities, Values
 from harness.stages.contents.attacks import ElicitationCounts, ElicitedUnknowns
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData
-from harness.store.payload import as_float32
 from harness.unknowns import Predictions, quota
 
 if TYPE_CHECKING:
@@ -58,28 +60,34 @@ class Elicit(Stage[ElicitedUnknowns]):
         }
 
     def compute(self, inputs: Inputs, context: Context) -> ElicitedUnknowns:
-        train = inputs[self.load].train
+        data = inputs[self.load]
+        train = data.train
         embeddings, predictions = inputs.get(self.embeddings), inputs.get(self.predictions)
         values = inputs.get(self.values)
-        problem = SelectionProblem(
-            train,
-            embeddings=None if embeddings is None else embeddings.rows,
-            probs=None if predictions is None else predictions.probs,
-            values=None if values is None else values.values,
+        problem = frozen(
+            SelectionProblem(
+                train,
+                embeddings=None if embeddings is None else embeddings.rows,
+                probs=None if predictions is None else predictions.probs,
+                values=None if values is None else values.values,
+            )
         )
         wanted = quota(self.fraction, len(train))
-        victim = inputs[self.classifier].load(self.model.component)
-        elicitation = _Elicitation(victim, self.attack, train, wanted, self.threshold, self.attack_seed)
+        victim = loaded(inputs[self.classifier], self.model)
+        elicitation = _Elicitation(victim, self.attack, data, wanted, self.threshold, self.attack_seed)
         selector = self.selector.component
         with progress("unknown unknowns", total=wanted) as bar:
             if isinstance(selector, AdaptiveSelector):
-                session = selector.search(problem, seed=self.seed)
-                while not elicitation.done() and len(batch := session.ask()):
+                with calling(self.selector.entry):
+                    session = selector.search(problem, seed=self.seed)
+                checked = CheckedSearch(self.selector.entry, session, len(train))
+                while not elicitation.done() and len(batch := checked.ask()):
                     hits = elicitation.attack(batch, bar)
-                    session.tell(batch[: len(hits)], hits)
+                    checked.tell(batch[: len(hits)], hits)
             else:
-                order = _permutation(selector.order(problem, seed=self.seed), len(train), self.selector.entry.key)
-                elicitation.attack(order, bar)
+                with calling(self.selector.entry):
+                    order = selector.order(problem, seed=self.seed)
+                elicitation.attack(distinct_indices(self.selector.entry, order, len(train)), bar)
         return ElicitedUnknowns.of(elicitation.found, elicitation.counts())
 
 
@@ -90,13 +98,13 @@ class _Elicitation:
         self,
         victim: Classifier,
         attack: Configured[Attack],
-        train: Sequence[Example],
+        data: LoadedData,
         wanted: int,
         threshold: float,
         seed: int,
     ) -> None:
-        self.victim, self._attack, self.train = victim, attack.component, train
-        self._name = attack.entry.key
+        self.victim, self._attack, self.train = victim, attack, data.train
+        self._num_labels = data.task.num_labels
         self.wanted, self.threshold, self.seed = wanted, threshold, seed
         self.found: list[UnknownUnknown] = []
         self.attacked = self.succeeded = self.queries = 0
@@ -116,21 +124,21 @@ class _Elicitation:
         hits: list[bool] = []
         if self.done():
             return np.zeros(0, dtype=bool)
-        results = self._attack.attack(self.victim, _Ordered(self.train, indices), seed=self.seed + self.attacked)
-        for index, result in zip(indices, results, strict=False):
+        examples, seed = _Ordered(self.train, indices), self.seed + self.attacked
+        results = attacked(self._attack, self.victim, examples, num_labels=self._num_labels, seed=seed)
+        for result in results:
+            index = int(indices[len(hits)])
             self.attacked += 1
             self.queries += result.queries
             self.succeeded += result.status == "succeeded"
-            uu = self._judge(int(index), result)
+            uu = self._judge(index, result)
             hits.append(uu is not None)
             if uu is not None:
                 self.found.append(uu)
             bar.advance(float(uu is not None), attacked=self.attacked, queries=self.queries)
             if self.done():
                 break
-        _close(results)
-        if not self.done() and len(hits) != len(indices):
-            raise HarnessError(f"The attack {self._name} returned {len(hits)} results for {len(indices)} examples.")
+        results.close()
         return np.asarray(hits, dtype=bool)
 
     def _judge(self, index: int, result: AttackResult) -> UnknownUnknown | None:
@@ -138,18 +146,10 @@ class _Elicitation:
 
         if result.status != "succeeded":
             return None
-        probs = as_float32(result.perturbed_probs)
-        if not Predictions.all(np.asarray([self.train[index].label]), probs[None]).uu(self.threshold)[0]:
+        example, probs = self.train[index], result.perturbed_probs
+        if not Predictions.all(np.asarray([example.label]), probs[None]).uu(self.threshold)[0]:
             return None
-        before = as_float32(result.original_probs)
-        require_proper(np.stack([before, probs]), "texts of an attack", [self.train[index]] * 2)
-        return UnknownUnknown(self.train[index], result.perturbed, before, probs, index, result.queries)
-
-
-def _close(results: Iterator[AttackResult]) -> None:
-    close = getattr(results, "close", None)
-    if close is not None:
-        close()
+        return UnknownUnknown(example, result.perturbed, result.original_probs, probs, index, result.queries)
 
 
 class _Ordered(Sequence[Example]):
@@ -165,14 +165,3 @@ class _Ordered(Sequence[Example]):
         if isinstance(position, slice):
             return _Ordered(self._examples, self._order[position])
         return self._examples[int(self._order[position])]
-
-
-def _permutation(order: Any, n: int, name: str) -> IntArray:
-    import numpy as np
-
-    array: IntArray = np.asarray(order)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or len(np.unique(array)) != len(array):
-        raise HarnessError(f"The selector {name} did not return distinct indices.")
-    if len(array) and (array.min() < 0 or array.max() >= n):
-        raise HarnessError(f"The selector {name} returned indices outside 0..{n - 1}.")
-    return array

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from harness.border.calls import calling
+from harness.border.model import embeddings, loaded
 from harness.components.model import Model
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings
@@ -29,5 +31,8 @@ class Embed(Stage[Embeddings]):
 
     def compute(self, inputs: Inputs, context: Context) -> Embeddings:
         texts = [example.texts for example in inputs[self.texts].examples(self.split)]
-        model, classifier = self.model.component, inputs.get(self.classifier)
-        return Embeddings(model.embed(texts) if classifier is None else classifier.load(model).embed(texts))
+        trained = inputs.get(self.classifier)
+        encoder = self.model.component if trained is None else loaded(trained, self.model)
+        with calling(self.model.entry):
+            rows = encoder.embed(texts)
+        return Embeddings(embeddings(self.model.entry, rows, len(texts)))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from harness.border.calls import calling
+from harness.border.frozen import frozen
+from harness.border.model import classifier
 from harness.components.model import Model
 from harness.errors import HarnessError
 from harness.stages.base import Configured, Context, Inputs, Stage
@@ -41,13 +44,15 @@ class FineTune(Stage[TrainedClassifier]):
         train = [*data.train, *(extension.examples() if extension is not None else ())]
         # The order in which examples are seen is drawn from the seed, synthetic among original (protocol, step 6).
         order = np.random.default_rng(self.seed).permutation(len(train))
-        classifier = self.model.component.fine_tune(
-            [train[int(i)] for i in order],
-            num_labels=data.task.num_labels,
-            seed=self.seed,
-            weights=None if values is None else loss_weights(values.values, self.normalisation)[order],
-        )
-        return TrainedClassifier(classifier)
+        weights = None if values is None else loss_weights(values.values, self.normalisation)[order]
+        with calling(self.model.entry):
+            found = self.model.component.fine_tune(
+                tuple(train[int(i)] for i in order),
+                num_labels=data.task.num_labels,
+                seed=self.seed,
+                weights=frozen(weights),
+            )
+        return TrainedClassifier(classifier(self.model.entry, found))
 
 
 def loss_weights(values: FloatArray, normalisation: Normalisation) -> FloatArray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
+from harness.border.frozen import frozen
+from harness.border.generator import generated
+from harness.border.model import loaded
 from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample, Usage
 from harness.components.model import Model
 from harness.components.texts import lone_surrogate, writable
-from harness.errors import HarnessError
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings
@@ -43,27 +45,26 @@ class Generate(Stage[SyntheticData]):
 
     def compute(self, inputs: Inputs, context: Context) -> SyntheticData:
         data = inputs[self.load]
-        uus = inputs[self.elicit].unknowns(data.train)
+        uus = frozen(inputs[self.elicit].unknowns(data.train))
         context.responses.mkdir(parents=True, exist_ok=True)
-        request = GenerationTask(
+        task = GenerationTask(
             task=data.task,
             per_uu=self.per_uu,
             train=data.train,
             train_embeddings=inputs[self.embeddings].rows,
             embed=self.model.component.embed,
-            classifier=inputs[self.classifier].load(self.model.component),
+            classifier=loaded(inputs[self.classifier], self.model),
             cache=context.responses,
         )
         made: list[SyntheticExample] = []
         rejected: list[Rejected] = []
         usage = Usage()
         with progress("synthetic examples", total=len(uus) * self.per_uu) as bar:
-            for item in self.generator.component.generate(uus, request, seed=self.seed):
+            for item in generated(self.generator, uus, frozen(task), seed=self.seed):
                 if isinstance(item, SyntheticExample) and not _is_unicode(item):
                     text = "\n".join(part for part in (item.example.text, item.example.text_pair) if part)
                     rejected.append(Rejected(item.uu, item.role, "not text", writable(text)))
                 elif isinstance(item, SyntheticExample):
-                    self._check(item, len(uus), data.task.num_labels, paired=len(data.task.columns) == 2)
                     made.append(replace(item, example=replace(item.example, id=f"synthetic/{len(made)}")))
                 elif isinstance(item, Rejected):
                     rejected.append(replace(item, text=writable(item.text)))
@@ -73,19 +74,6 @@ class Generate(Stage[SyntheticData]):
                 bar.advance(1, rejected=len(rejected))
         context.facts["usage"] = asdict(usage)
         return SyntheticData(made, rejected)
-
-    def _check(self, item: SyntheticExample, n_uus: int, num_labels: int, *, paired: bool) -> None:
-        name = self.generator.entry.key
-        if not 0 <= item.uu < n_uus:
-            raise HarnessError(f"The generator {name} refers to unknown unknown {item.uu} of {n_uus}.")
-        if not 0 <= item.example.label < num_labels:
-            raise HarnessError(
-                f"The generator {name} gave label {item.example.label}; the task has 0..{num_labels - 1}."
-            )
-        if paired != (item.example.text_pair is not None):
-            raise HarnessError(
-                f"The generator {name} gave {'a single text' if paired else 'a pair'}; the task has the other."
-            )
 
 
 def _is_unicode(item: SyntheticExample) -> bool:

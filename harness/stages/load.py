@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from harness.border.dataset import read
 from harness.components.dataset import DatasetSource
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.data import LoadedData
@@ -29,7 +30,7 @@ class Load(Stage[LoadedData]):
     def compute(self, inputs: Inputs, context: Context) -> LoadedData:
         from harness.datasets import check, duplicates, fingerprint, limit
 
-        dataset = self.source.component.load(seed=self.seed)
+        dataset = read(self.source, seed=self.seed)
         dataset = replace(dataset, task=replace(dataset.task, name=self.name))
         if self.limits:
             dataset = limit(dataset, **self.limits, seed=self.seed)

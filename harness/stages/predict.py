@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from harness.border.calls import calling
+from harness.border.model import loaded, probabilities
 from harness.components.model import Model
-from harness.components.probabilities import require_proper
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Probabilities
 from harness.stages.contents.base import ExampleSource
 from harness.stages.contents.classifier import TrainedClassifier
-from harness.store.payload import as_float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,8 @@ class Predict(Stage[Probabilities]):
 
     def compute(self, inputs: Inputs, context: Context) -> Probabilities:
         examples = inputs[self.texts].examples(self.split)
-        classifier = inputs[self.classifier].load(self.model.component)
-        probs = as_float32(classifier.predict_proba([example.texts for example in examples]))
-        require_proper(probs, f"{self.split} examples", examples)
-        return Probabilities(probs)
+        classifier = loaded(inputs[self.classifier], self.model)
+        with calling(self.model.entry):
+            probs = classifier.predict_proba([example.texts for example in examples])
+        what = f"{self.split} examples"
+        return Probabilities(probabilities(self.model.entry, probs, what, examples, classifier.num_labels))

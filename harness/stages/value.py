@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from harness.border.calls import calling
+from harness.border.frozen import frozen
+from harness.border.valuator import data_values
 from harness.components.valuator import ValuationProblem, Valuator
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings, Values
@@ -41,4 +44,6 @@ class Value(Stage[Values]):
         problem = ValuationProblem(
             x, y, inputs[self.validation].rows, labels_of(data.validation), num_classes=data.task.num_labels
         )
-        return Values.checked(self.valuator.component.value(problem, seed=self.seed), len(y), self.valuator.entry.key)
+        with calling(self.valuator.entry):
+            values = self.valuator.component.value(frozen(problem), seed=self.seed)
+        return Values(data_values(self.valuator.entry, values, len(y)))

@@ -13,6 +13,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.border.calls import writes
+from harness.border.frozen import frozen
 from harness.components import (
     AttackedTest,
     AttackStatus,
@@ -34,10 +36,22 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def left_alone(*values: Any) -> Iterator[None]:
-    """Fails if arrays change in this context, or sequences of examples; also those in dataclasses."""
-    before = _contents(values)
-    yield
+def left_alone(*values: Any) -> Iterator[Any]:
+    """Hands out values read-only, as a run does, and fails if they are written to; one value as itself, several as a tuple.
+
+    Raises:
+        AssertionError: An array was written to, or changed nevertheless (through ``torch.from_numpy``); or a sequence of
+            examples changed.
+    """
+    before, given = _contents(values), frozen(values)
+    try:
+        yield given[0] if len(given) == 1 else given
+    except ValueError as error:
+        if not writes(error):
+            raise
+        raise AssertionError(
+            f"the component writes to what it was given, which is read-only in a run: copy it first ({error})"
+        ) from error
     assert _contents(values) == before, "the component changed what it was given"
 
 
@@ -147,8 +161,8 @@ class ValuatorContract(ComponentContract):
 
         problem = self.problem()
         before = [array.copy() for array in (problem.x_train, problem.y_train, problem.x_valid, problem.y_valid)]
-        with left_alone(problem):
-            self.component().value(problem, seed=0)
+        with left_alone(problem) as given:
+            self.component().value(given, seed=0)
         after = (problem.x_train, problem.y_train, problem.x_valid, problem.y_valid)
         assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -203,8 +217,8 @@ class AttackContract(ComponentContract):
     def test_the_examples_are_left_as_they_were(self) -> None:
         """Inputs are shared between stages."""
         examples = reviews(3)
-        with left_alone(examples):
-            list(self.component().attack(self.victim(), examples, seed=0))
+        with left_alone(examples) as given:
+            list(self.component().attack(self.victim(), given, seed=0))
 
     def test_odd_texts(self) -> None:
         """Empty, one character, no letters, other scripts."""
@@ -264,8 +278,8 @@ class GeneratorContract(ComponentContract):
     def test_the_task_is_left_as_it_was(self) -> None:
         """Inputs are shared between stages."""
         uus, task = self.task()
-        with left_alone(uus, task):
-            list(self.component().generate(uus, task, seed=0))
+        with left_alone(uus, task) as (given, around):
+            list(self.component().generate(given, around, seed=0))
 
     def test_nothing_to_generate_from(self) -> None:
         """No unknown unknown, no example."""
@@ -338,8 +352,8 @@ class MetricContract(ComponentContract):
         import numpy as np
 
         outcome = self.outcome()
-        with left_alone(outcome):
-            scores = self.component().score(outcome)
+        with left_alone(outcome) as given:
+            scores = self.component().score(given)
         assert scores.scalars
         for name, score in scores.scalars.items():
             if np.isnan(score.value):
@@ -410,8 +424,8 @@ class SelectorContract(ComponentContract):
         import numpy as np
 
         problem = self.problem()
-        with left_alone(problem):
-            order = np.asarray(self.component().order(problem, seed=0))
+        with left_alone(problem) as given:
+            order = np.asarray(self.component().order(given, seed=0))
         assert np.issubdtype(order.dtype, np.integer)
         assert len(np.unique(order)) == len(order)
         assert order.min() >= 0
@@ -445,8 +459,8 @@ class ModelContract(ComponentContract):
         model, train = self.component(), reviews(24)
         texts = [example.texts for example in reviews(6, seed=1)]
         weights = np.ones(24, dtype=np.float32)
-        with left_alone(train, weights):
-            classifier = model.fine_tune(train, num_labels=2, seed=0, weights=weights)
+        with left_alone(train, weights) as (given, factors):
+            classifier = model.fine_tune(given, num_labels=2, seed=0, weights=factors)
         probs = classifier.predict_proba(texts)
         assert probs.shape == (6, 2)
         assert np.allclose(probs.sum(axis=1), 1, atol=1e-5)

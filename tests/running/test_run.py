@@ -262,7 +262,12 @@ def test_a_failing_stage_leaves_out_its_arms_only(
 @pytest.mark.parametrize(
     ("old", "new", "arm", "message"),
     [
-        ("{use: dvrl, iterations: 20}", "{use: broken, how: exit}", "wldv", "value reviews · dvrl · seed 0: SystemExit: eno"),
+        (
+            "{use: dvrl, iterations: 20}",
+            "{use: broken, how: exit}",
+            "wldv",
+            "value reviews · dvrl · seed 0: The valuator acme/broken tried to end the process: SystemExit: enough",
+        ),
         ("ece]", "broken]", "only", "The metric acme/broken failed: ZeroDivisionError"),
         (
             "attack: deepwordbug",

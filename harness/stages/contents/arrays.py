@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from harness.errors import HarnessError
 from harness.stages.contents.base import Content
 from harness.store.payload import as_float32, read_arrays, write_arrays
 from harness.types import FloatArray
@@ -33,25 +32,6 @@ class Values(Content):
     """``(n,)`` float64 data ``values``, one per training example, higher is better."""
 
     values: FloatArray
-
-    @classmethod
-    def checked(cls, values: Any, n: int, name: str) -> Values:
-        """What a valuator returned for ``n`` training examples.
-
-        Raises:
-            HarnessError: The valuator ``name`` has broken its contract: another shape, or values that are not finite.
-        """
-        import numpy as np
-
-        array: FloatArray = np.asarray(values, dtype=np.float64)
-        if array.shape != (n,):
-            raise HarnessError(
-                f"The valuator {name} returned an array of shape {array.shape} for {n} training examples."
-            )
-        if not np.isfinite(array).all():
-            bad = int((~np.isfinite(array)).sum())
-            raise HarnessError(f"The valuator {name} returned {bad} values of {n} that are NaN or infinite.")
-        return Values(array)
 
     def write(self, folder: Path) -> None:
         """One array, as float64."""

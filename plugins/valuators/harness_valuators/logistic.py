@@ -65,9 +65,9 @@ def prepare(problem: ValuationProblem, *, device: str = "cpu", dtype: torch.dtyp
 
     return Prepared(
         x=tensor(x @ basis),
-        y=torch.as_tensor(problem.y_train, device=device),
+        y=torch.tensor(problem.y_train, device=device),
         x_valid=tensor(valid @ basis),
-        y_valid=torch.as_tensor(problem.y_valid, device=device),
+        y_valid=torch.tensor(problem.y_valid, device=device),
         classes=problem.num_classes,
         spectrum=tensor(spectrum),
     )
