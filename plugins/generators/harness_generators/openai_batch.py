@@ -218,7 +218,7 @@ class Desk:
                     continue
                 if isinstance(entry, dict):
                     self._keep(entry, requests, problems)
-        self._forget(state)
+        self._forget(state, requests)
         if not files and batch.status == "failed":
             self._failed(batch, requests)
         else:
@@ -288,9 +288,16 @@ class Desk:
         reason = "; ".join(str(problem.message) for problem in said[:3]) or "no reason given"
         raise HarnessError(f"{self._server}: batch {batch.id} failed: {scrub(reason, self.key)}.", hint=CACHED)
 
-    def _forget(self, state: dict[str, Any]) -> None:
-        if self.folder is not None:
-            _path(self.folder, state["id"]).unlink(missing_ok=True)
+    def _forget(self, state: dict[str, Any], collected: dict[str, Any] | None = None) -> None:
+        """Take a batch as done with, but for requests of another, larger run that were not collected now."""
+        if self.folder is None:
+            return
+        path = _path(self.folder, state["id"])
+        rest = set(state["keys"]) - set(state["keys"] if collected is None else collected)
+        if rest := {key for key in rest if self.session.cache.get(key) is None}:
+            write_json(path, {**state, "keys": sorted(rest)})
+        else:
+            path.unlink(missing_ok=True)
 
     async def _patiently(self, call: Callable[[], Any]) -> Any:
         """Make a call of the batch interface, again if it fails for a passing reason."""

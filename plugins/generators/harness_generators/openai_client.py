@@ -15,7 +15,7 @@ import openai
 from harness.errors import HarnessError, InputError
 from harness_generators.cache import Answer
 from harness_generators.openai_answers import Broken, answer_from, answer_in
-from harness_generators.openai_errors import KINDS, Problem, Refusals, scrub
+from harness_generators.openai_errors import FAILED, KINDS, Problem, Refusals, scrub
 from harness_generators.openai_proxies import proxy_of
 from harness_generators.openai_wire import Form
 from harness_generators.pace import Pace
@@ -155,15 +155,15 @@ class Chat:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._halt.wait(), pause)
         if trouble.own:
-            self.refusals.count("request failed", str(trouble))
-            raise Unanswered("request failed")
+            self.refusals.count(FAILED, str(trouble))
+            raise Unanswered(FAILED)
         self.failed += 1
         if self.failed >= (1 if not self.answered else 2 * self.options.max_concurrency):
             raise HarnessError(
                 f"{self.options.base_url} does not answer: {trouble} ({self.options.max_tries} tries).",
                 hint="Check base_url and the server. Finished answers are in the cache: running again goes on from there.",
             )
-        raise Unanswered("request failed")
+        raise Unanswered(FAILED)
 
     async def _send(self, request: Mapping[str, Any]) -> Answer:
         form = self.form

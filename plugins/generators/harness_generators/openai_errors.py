@@ -28,6 +28,9 @@ KINDS: Mapping[Meaning, str] = {
 }
 """The kinds that samples are counted by whose request was refused."""
 
+FAILED = "request failed"
+"""The kind of those that were sent again and again, and got nothing."""
+
 ALIKE = 10
 """So many requests refused alike, before any was answered, end a run."""
 
@@ -233,12 +236,13 @@ class Refusals:
         Raises:
             InputError: All were refused, and for no reason that lies in their texts.
         """
-        self._judge({KINDS["refused"]})
+        self._judge({KINDS["refused"], FAILED})
 
     def _judge(self, kinds: set[str]) -> None:
-        if self._first and not self._answered and {kind for kind, _ in self._first} == kinds:
+        if self._first and not self._answered and {kind for kind, _ in self._first} <= kinds:
+            does = "gives no answer" if self._first[0][0] == FAILED else "refuses the request"
             raise InputError(
-                f"{self._server} refuses the request: {self._first[0][1]}.",
+                f"{self._server} {does}: {self._first[0][1]}.",
                 hint=f"All of the first {len(self._first)} were refused alike ({self._first[0][0]}).",
             )
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict
+from typing import get_args
 
 import pytest
-from harness_generators.openai_errors import ALIKE
+from harness_generators.cache import Answer
+from harness_generators.openai_answers import Broken, answer_of
+from harness_generators.openai_errors import ALIKE, Meaning, Problem
 from harness_generators.testing import ChatServer, Faults
 from harness_generators.testing.vendors import REFUSALS, SHAPES, Response
+from hypothesis import given
+from hypothesis import strategies as st
 
 import harness
 from harness.components import Rejected, SyntheticExample, Usage
@@ -112,6 +120,14 @@ def test_one_text_that_never_gets_an_answer_costs_one_sample(uus, make_task):
     assert len(samples(found)) == len(uus) - 1
 
 
+def test_a_server_that_never_gives_an_answer_does_not_end_well(uus, make_task):
+    with (
+        ChatServer(Faults(rate=1.0, kinds=["no-choices"])) as server,
+        pytest.raises(InputError, match="gives no answer: an answer without choices"),
+    ):
+        generate(server, uus[:2], make_task(per_uu=1), max_tries=2)
+
+
 def test_a_page_to_log_in_is_named(uus, make_task):
     with ChatServer(["login"] * 9) as server, pytest.raises(HarnessError, match=r'an HTML page ."Sign in".'):
         generate(server, uus, make_task(), max_tries=2, max_concurrency=1)
@@ -141,6 +157,75 @@ def test_tokens_from_the_servers_cache_have_a_price_of_their_own(uus, make_task,
     assert total(again).cost == used.cost
     with pytest.raises(ComponentError, match="price_cached needs price_prompt"):
         make("http://127.0.0.1:9/v1", price_cached=1.0)
+
+
+FIELDS = (
+    "choices",
+    "message",
+    "content",
+    "text",
+    "type",
+    "finish_reason",
+    "refusal",
+    "tool_calls",
+    "function",
+    "arguments",
+    "usage",
+    "prompt_tokens",
+    "completion_tokens",
+    "prompt_tokens_details",
+    "cached_tokens",
+    "model",
+    "error",
+    "code",
+    "param",
+    "detail",
+    "msg",
+    "loc",
+    "metadata",
+    "raw",
+    "reasons",
+    "details",
+    "reason",
+    "retryDelay",
+    "quotaId",
+    "failed_generation",
+)
+BODIES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["x", "17s", "429", "text", "stop", "error"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(FIELDS),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+COMPLETIONS = st.fixed_dictionaries(
+    {"choices": st.lists(st.fixed_dictionaries({"message": BODIES, "finish_reason": BODIES}), max_size=2) | BODIES},
+    optional={"usage": BODIES, "model": BODIES, "error": BODIES},
+)
+
+
+@given(BODIES | COMPLETIONS)
+def test_whatever_a_server_sends_is_an_answer_that_can_be_kept_or_broken(body):
+    with suppress(Broken):
+        assert Answer(**asdict(answer_of(body)))
+
+
+@given(st.sampled_from([200, 400, 403, 404, 422, 429, 500]), BODIES | st.text() | st.text().map("<html>{}".format))
+def test_whatever_a_server_complains_of_has_a_meaning_and_words(status, body):
+    problem = Problem.of(status, {}, body if isinstance(body, str) else json.dumps(body))
+    assert problem.meaning in get_args(Meaning)
+    assert 0 < len(problem.message) <= 600
+    assert problem.wait >= 0
+    assert problem.unwanted({"seed": 1, "response_format": {}}) in ("", "seed", "response_format")
 
 
 # -- refusals
@@ -298,6 +383,20 @@ def test_a_proxy_that_cannot_be_used_is_named(uus, make_task, monkeypatch, proxy
 # -- batches
 
 
+def order_and_die(server, uus, task, **options):
+    """A run that ends when it has ordered its first batch."""
+
+    def end():
+        while not server.batches:
+            time.sleep(0.01)
+        server.key = "now wrong"
+
+    threading.Thread(target=end, daemon=True).start()
+    with pytest.raises(InputError):
+        generate(server, uus, task, **options)
+    server.key, server.batch_looks = "", 0
+
+
 @pytest.mark.parametrize("end", ["expired", "cancelled", "empty"])
 def test_what_a_batch_leaves_unanswered_is_ordered_again(uus, make_task, tmp_path, end, caplog):
     with ChatServer() as server:
@@ -335,11 +434,7 @@ def test_a_batch_that_fails_as_a_whole_says_why(uus, make_task, tmp_path):
 def test_a_noted_batch_that_the_server_does_not_know_is_said_and_ordered_anew_on_request(uus, make_task, tmp_path):
     task, options = make_task(cache=tmp_path), {"batch": True, "batch_poll": 0.01}
     with ChatServer(batch_looks=10**6) as server:
-        stop = threading.Timer(1.0, lambda: setattr(server, "key", "now wrong"))
-        stop.start()
-        with pytest.raises(InputError):
-            generate(server, uus[:2], task, **options)
-        server.key, server.batch_looks = "", 0
+        order_and_die(server, uus[:2], task, **options)
         server.batches.clear()
         for _ in range(2):
             with pytest.raises(HarnessError, match=r"does not know the batch batch-0 .*404") as caught:
@@ -348,6 +443,16 @@ def test_a_noted_batch_that_the_server_does_not_know_is_said_and_ordered_anew_on
         assert not server.batches
         assert len(samples(generate(server, uus[:2], task, reorder=True, **options))) == 4
         assert len(server.batches) == 2
+
+
+def test_a_smaller_run_that_collects_a_batch_loses_nothing_of_a_larger_one(uus, make_task, tmp_path):
+    task, options = make_task(per_uu=1, cache=tmp_path), {"batch": True, "batch_poll": 0.01}
+    with ChatServer(batch_looks=10**6) as server:
+        order_and_die(server, uus, task, **options)
+        assert len(samples(generate(server, uus[:3], task, **options))) == 3
+        assert len(samples(generate(server, uus, task, **options))) == len(uus)
+        assert len(server.batches) == 1
+        assert not list((tmp_path / "openai" / "batches").glob("*.json"))
 
 
 @pytest.mark.parametrize("structured", [("json_object",), ()])
