@@ -1,4 +1,4 @@
-"""What servers that call themselves OpenAI-compatible really send, written from their documentation and issue trackers.
+"""What servers that call themselves OpenAI-compatible are known to send; written down, not recorded from them.
 
 :data:`SHAPES` change a completion as the server would send it; each still holds the same answer, unless its name says so.
 :data:`REFUSALS` are whole responses.
