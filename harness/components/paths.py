@@ -33,8 +33,15 @@ def locate(path: str | os.PathLike[str], folder: str | None = None, *, folders: 
         folders: Absolute folders to look in; none for the current one.
 
     Raises:
-        DataError: An environment variable in it is not set.
+        DataError: An environment variable in it is not set, there is no such user's home, or nothing can have such a path.
     """
+    try:
+        return _located(path, folder, folders)
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a NUL
+        raise DataError(f"{ascii(os.fspath(path))[:200]} is no path: {str(error)[:200].rstrip('.')}.") from error
+
+
+def _located(path: str | os.PathLike[str], folder: str | None, folders: Sequence[Path]) -> Path:
     whole = Path(_expanded(folder)) / _expanded(path) if folder else Path(_expanded(path))
     if whole.is_absolute():
         return whole

@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.disk import file_digest, within
 from harness.errors import InputError
+from harness.records.columns import read_columns
 from harness.types import NAME, SUITE_NAME
 
 if TYPE_CHECKING:
@@ -177,19 +178,11 @@ class RecordFolder:
         """A sidecar such as ``"predictions"`` or ``"tables/ece.reliability"``; ``None`` when the record has none.
 
         Raises:
-            InputError: The file is damaged, or the name leads out of the folder.
+            InputError: The file is damaged, a column is not what it is in records (:mod:`harness.records.columns`), or the name
+                leads out of the folder.
         """
-        import pandas as pd
-
         path = within(self.folder, f"{name}.parquet")
-        if not path.exists():
-            return None
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: damaged ({error}).", hint="Delete the record folder and run the suite again."
-            ) from error
+        return read_columns(path, name) if path.exists() else None
 
     def tables(self) -> list[str]:
         """Names of the metric tables: ``"tables/ece.reliability"``."""
@@ -202,8 +195,8 @@ class RecordFolder:
         problems = []
         for name, digest in sorted(self.header.files.items()):
             path = within(self.folder, name)
-            if not path.exists():
-                problems.append(f"{path}: missing")
+            if not path.is_file():
+                problems.append(f"{path}: {'is no file' if path.exists() else 'missing'}")
             elif file_digest(path) != digest:
                 problems.append(f"{path}: differs from the digest in {HEADER}")
         return problems
@@ -216,6 +209,8 @@ def read_record(folder: Path) -> RecordFolder:
         InputError: No header, a header that is no record, or one written by a newer harness.
     """
     path = folder / HEADER
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no file.")
     try:
         payload = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -223,7 +218,7 @@ def read_record(folder: Path) -> RecordFolder:
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no Unicode, a number of 5,000 digits
         raise InputError(f"{path}: cannot be read as JSON ({str(error).partition(';')[0]}).") from error
     version = payload.get("schema_version") if isinstance(payload, Mapping) else None
-    if not isinstance(version, int):
+    if type(version) is not int or version < 1:
         raise InputError(f"{path}: is not a run record (no schema_version).")
     if version > SCHEMA_VERSION:
         raise InputError(

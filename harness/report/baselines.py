@@ -12,11 +12,12 @@ Scores have the names and units that the metrics give them: shares in [0, 1], co
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 from harness.errors import InputError
 from harness.report.model import Board, Figure, Row
@@ -32,7 +33,7 @@ class ReportedEntry(_Part):
     dataset: str
     """Name of the data set in the suites."""
     arm: str
-    scores: dict[str, float] = Field(min_length=1)
+    scores: dict[str, FiniteFloat] = Field(min_length=1)
     """By score name."""
     where: str = ""
     """Table or section."""
@@ -57,7 +58,7 @@ class Baselines(_Part):
     @classmethod
     def _once(cls, entries: tuple[ReportedEntry, ...]) -> tuple[ReportedEntry, ...]:
         keys = [(entry.dataset, entry.arm) for entry in entries]
-        if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+        if repeated := sorted(key for key, count in Counter(keys).items() if count > 1):
             raise ValueError(f"arm {repeated[0][1]!r} of data set {repeated[0][0]!r} is given twice")
         return entries
 
@@ -72,12 +73,14 @@ def read_baselines(path: Path) -> Baselines:
     Raises:
         InputError: It is not one.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no file.")
     try:
         payload = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}).") from error
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no Unicode, a number of 5,000 digits
+        raise InputError(f"{path}: cannot be read as JSON ({str(error).partition(';')[0]}).") from error
     try:
         return Baselines.model_validate(payload)
     except ValidationError as error:

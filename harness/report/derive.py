@@ -51,7 +51,8 @@ class Panel:
         for arm, seeds in group.members.items():
             for seed, member in seeds.items():
                 for name, column in member.replicates.items():
-                    self._drawn.setdefault((arm, seed, name), column)
+                    if len(column):
+                        self._drawn.setdefault((arm, seed, name), column)
 
     def seeds(self, arm: str, score: str) -> list[int]:
         """Seeds under which a score of an arm is defined."""
@@ -107,13 +108,11 @@ class Panel:
         seeds = [seed for seed in self.seeds(a, score) if seed in theirs]
         if not seeds:
             return None
-        found = contrast(
-            self.values(a, score, seeds),
-            self.values(b, score, seeds),
-            self.drawn(a, score, seeds),
-            self.drawn(b, score, seeds),
-            self.clusters,
-        )
+        drawn = self.drawn(a, score, seeds), self.drawn(b, score, seeds)
+        if drawn[0] is not None and drawn[1] is not None:
+            common = min(map(len, (drawn[0], drawn[1])))  # a record may keep fewer of the same resamples
+            drawn = drawn[0][:common], drawn[1][:common]
+        found = contrast(self.values(a, score, seeds), self.values(b, score, seeds), *drawn, self.clusters)
         pair = [self.samples.get((arm, seeds[0], score)) for arm in (a, b)]
         first, second = pair
         if exact and len(seeds) == 1 and first is not None and second is not None and first.is_rate and second.is_rate:

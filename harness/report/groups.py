@@ -91,9 +91,7 @@ class Member:
     @cached_property
     def tags(self) -> list[tuple[str, ...]]:
         """Names of the subpopulations that each test example belongs to."""
-        frame = self.predictions
-        found = frame["tags"] if "tags" in frame else [None] * len(frame)
-        return [() if entry is None else tuple(str(tag) for tag in entry) for entry in found]
+        return tags_of(self.predictions)
 
     @cached_property
     def succeeded(self) -> BoolArray | None:
@@ -166,6 +164,12 @@ class Member:
 
         found = self.header.scores.get(score)
         return None if found is None or found.value is None or not math.isfinite(found.value) else found.value
+
+
+def tags_of(frame: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The tags of every row of a file of predictions; none where it has no such column, or no value there."""
+    found = frame["tags"] if "tags" in frame else [None] * len(frame)
+    return [() if entry is None else tuple(str(tag) for tag in entry) for entry in found]
 
 
 def probabilities(record: RecordFolder, frame: pd.DataFrame, prefix: str) -> FloatArray:

@@ -9,7 +9,7 @@ from harness.components.example import Example, Task
 from harness.components.metric import AttackedTest, Outcome
 from harness.errors import HarnessError, InputError
 from harness.records.model import RecordFolder
-from harness.report.groups import probabilities
+from harness.report.groups import probabilities, tags_of
 from harness.types import Texts
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def recover_outcome(record: RecordFolder, baseline: RecordFolder | None = None) 
         raise InputError(f"{record.folder}/texts.parquet: its ids are not those of predictions.parquet.")
     attacked: AttackedTest | None = None
     if "status" in predictions:
+        for frame, name, column in ((predictions, "predictions", "queries"), (texts, "texts", "perturbed")):
+            if frame is not None and column not in frame:
+                raise InputError(f"{record.folder}/{name}.parquet: column {column!r} is missing.")
         parts = (probabilities(record, predictions, "perturbed_prob"), predictions["queries"].to_numpy())
         status = predictions["status"].tolist()
         perturbed = [""] * len(status) if texts is None else texts_of(texts, "perturbed", "perturbed_pair")
@@ -71,7 +74,7 @@ def texts_of(frame: pd.DataFrame, first: str, second: str) -> list[Texts]:
 
 def _examples(frame: pd.DataFrame, texts: pd.DataFrame | None) -> list[Example]:
     ids, labels = frame["id"].tolist(), frame["label"].tolist()
-    tags = [tuple(found) for found in frame["tags"]] if "tags" in frame else [()] * len(frame)
+    tags = tags_of(frame)
     known = [""] * len(frame) if texts is None else texts_of(texts, "text", "text_pair")
     return [
         Example(text, int(label), id=name, tags=tagged)

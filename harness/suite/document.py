@@ -15,10 +15,12 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from harness.errors import nearest
-from harness.suite.problems import Path, Place, Problem, SuiteError
+from harness.suite.problems import Path, Place, Problem, SuiteError, clipped
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
+MAX_WRITTEN = 25_000
+MAX_DIGITS = 100
 MAX_DEPTH = 40
 
 _TAG = "tag:yaml.org,2002:"
@@ -65,6 +67,8 @@ def read_text(path: FilePath) -> str:
         return SuiteError([Problem(place or Place(name), (), message)], hint=hint)
 
     try:
+        if path.is_fifo():  # at the other end of it there may be nobody
+            raise failure("is a pipe; a suite is one YAML file.")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -79,6 +83,8 @@ def read_text(path: FilePath) -> str:
         raise failure("cannot be read: permission denied.") from None
     except OSError as error:
         raise failure(f"cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise SuiteError([Problem(Place(ascii(name)), (), f"is no name of a file ({error}).")]) from None
     if len(raw) > MAX_BYTES:
         raise failure(f"is larger than {MAX_BYTES >> 20} MiB, which no suite is.")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -100,7 +106,11 @@ def read_yaml(text: str, source: str) -> Document:
     Raises:
         SuiteError: The text is not YAML at all.
     """
-    return _Builder(source).build(compose(text, source))
+    root = compose(text, source)
+    try:
+        return _Builder(source).build(root)
+    except RecursionError:  # '<<' that refers to '<<', a thousand times
+        raise SuiteError([Problem(Place(source), (), "its aliases refer to one another too often.")]) from None
 
 
 def compose(text: str, source: str) -> Any:
@@ -110,15 +120,36 @@ def compose(text: str, source: str) -> Any:
         SuiteError: The text is not YAML.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.composer import Composer
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
 
-    if directive := re.match(r"(?:\s*#.*\n|\s*\n)*%YAML\s+(?!1\.2\b)(\S+)", text):
+    class Bounded(Composer):
+        """Ends where a text holds more than any suite, which would take minutes to read."""
+
+        nodes = levels = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.nodes += 1
+            self.levels += 1
+            if self.nodes > MAX_WRITTEN or self.levels > 2 * MAX_DEPTH:
+                mark = self.parser.peek_event().start_mark
+                reason = "nested too deeply"
+                if self.nodes > MAX_WRITTEN:
+                    reason = f"preceded by {MAX_WRITTEN:,} keys and values, which no suite has"
+                raise SuiteError([Problem(Place(source, mark.line + 1, mark.column + 1), (), f"is {reason}.")])
+            node = super().compose_node(parent, index)
+            self.levels -= 1
+            return node
+
+    if directive := re.match(r"(?:[^\S\n]*(?:#.*)?\n)*%YAML\s+(?!1\.2\b)(\S+)", text):
         raise SuiteError([Problem(Place(source, 1, 1), (), f"YAML {directive[1]} is not read; remove the %YAML line.")])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor used again for something else is allowed
-            return YAML(typ="safe", pure=True).compose(text)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.Composer = Bounded
+            return yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
@@ -245,19 +276,18 @@ class _Builder:
                 raise SuiteError([Problem(self.place(key_node), path, "an alias stands inside its own anchor.")])
             inner = _Builder(self.source)
             inner.count, inner.open, inner.reported = self.count, self.open | {id(source)}, self.reported
+            inner.count += 1
             taken = inner.mapping(source, path)
             self.count = inner.count
             self.document.problems.extend(inner.document.problems)
-            for key, value in taken.items():
-                if key in result:
-                    continue
-                result[key] = value
-                depth = len(path) + 1
-                for ours, theirs in (
-                    (self.document.keys, inner.document.keys),
-                    (self.document.values, inner.document.values),
-                ):
-                    ours.update({p: place for p, place in theirs.items() if p[:depth] == (*path, key)})
+            added = {key: value for key, value in taken.items() if key not in result}
+            result.update(added)
+            depth = len(path)
+            for ours, theirs in (
+                (self.document.keys, inner.document.keys),
+                (self.document.values, inner.document.values),
+            ):
+                ours.update({p: place for p, place in theirs.items() if len(p) > depth and p[depth] in added})
 
     def key(self, node: Any, path: Path) -> str | None:
         """A key as text, as it is written: ``on``, ``1`` and ``true`` are the texts 'on', '1' and 'true'."""
@@ -293,6 +323,9 @@ class _Builder:
 
     def integer(self, node: Any, path: Path, text: str) -> int:
         digits = text.lstrip("+-").replace("_", "")
+        if len(digits) > MAX_DIGITS:
+            self.report(node, path, f"{text[:40]}... is a number of {len(digits):,} digits, which nothing takes.")
+            return 0
         if re.fullmatch(r"0[0-9]+", digits):
             plain = text[: len(text) - len(text.lstrip("+-"))].replace("+", "") + (digits.lstrip("0") or "0")
             message = f"{text} is read differently by different YAML versions; write {plain}, or '{text}' for the text."
@@ -312,10 +345,10 @@ class _Builder:
             self.report(node, path, f"{text[:40]!r} is not a number.")
             return 0.0
         if not math.isfinite(value):
-            self.report(node, path, f"{text} is not a finite number.")
+            self.report(node, path, f"{clipped(text, 40)} is not a finite number.")
             return 0.0
         # 2e3 has no point: what is meant is a whole number wherever one is wanted.
-        return int(value) if "." not in plain and value.is_integer() else value
+        return int(value) if "." not in plain and value.is_integer() and abs(value) < 2**63 else value
 
 
 def _short(tag: Any) -> str:

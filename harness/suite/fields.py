@@ -12,9 +12,8 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from harness.components import Attack, Generator, Metric, Model, Valuator
 from harness.components.file import names_file
-from harness.errors import did_you_mean
 from harness.registry import Scope
-from harness.suite.problems import Finding, Findings, shown
+from harness.suite.problems import Finding, Findings, advice, shown
 from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, make_slot
 from harness.types import NAME, SUITE_NAME
 
@@ -90,8 +89,8 @@ def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
         if raw in reading.selectors:
             return None  # what is wrong with it is reported where it is configured
         if raw not in installed and "/" not in raw and not names_file(raw):
-            advice = did_you_mean(raw, {*reading.selectors, *installed})
-            raise Findings([Finding((), f"no selector is called {raw!r}. {advice}")])
+            close = advice(raw, [*reading.selectors, *installed])
+            raise Findings([Finding((), f"no selector is called {raw!r}. {close}")])
         raw = {"use": raw}
     elif isinstance(raw, dict) and set(raw) in ({"highest"}, {"lowest"}):
         ((order, valuator),) = raw.items()
@@ -117,14 +116,18 @@ def _remember(selectors: dict[str, SelectorSlot], info: ValidationInfo) -> dict[
 
 def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     """``values``, of which none may be there twice."""
-    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
-        raise refusal(Finding((), f"{repeated[0]} is given twice."))
+    seen: set[T] = set()
+    for value in values:
+        if value in seen:
+            raise refusal(Finding((), f"{value} is given twice."))
+        seen.add(value)
     return values
 
 
 def _distinct_metrics(slots: tuple[Slot[Metric], ...]) -> tuple[Slot[Metric], ...]:
     keys = [slot.key for slot in slots]
-    if repeated := [index for index, key in enumerate(keys) if key in keys[:index]]:
+    first = {key: index for index, key in reversed(list(enumerate(keys)))}
+    if repeated := [index for index, key in enumerate(keys) if first[key] != index]:
         raise refusal(*(Finding((index,), f"metric {slots[index].use!r} is listed twice.") for index in repeated))
     return slots
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import string
 from dataclasses import dataclass, field
@@ -49,6 +50,9 @@ class Matrix(Section):
     """As in an arm, where values select."""
 
 
+MOST_ARMS = 10_000
+"""Arms that one matrix makes at most."""
+
 AXES = ("valuator", "role", "order", "generate", "weights_normalisation")
 
 
@@ -87,6 +91,9 @@ def expand_matrix(data: dict[str, Any], registry: Registry) -> Expansion:
         try:
             matrix = strictly(Matrix, entry, subject="a matrix")
             findings = list(_check(matrix, entry, data, registry))
+            count = math.prod(len(_values(matrix, axis, data)) or 1 for axis in AXES)
+            if count > MOST_ARMS:
+                findings.append(Finding((), f"makes {count:,} arms; the most that a matrix makes are {MOST_ARMS:,}."))
             if not findings:
                 arms = _arms(matrix, data)
                 findings = list(_collisions(arms, matrix, data, result))
@@ -152,6 +159,7 @@ def _arms(matrix: Matrix, data: dict[str, Any]) -> list[tuple[str, dict[str, Any
     others = [axis for axis in AXES[2:] if len(axes[axis]) > 1]
     template = matrix.name or "-".join(f"{{{axis}}}" for axis in (*AXES[:2], *others))
     arms: list[tuple[str, dict[str, Any]]] = []
+    made: set[tuple[Any, ...]] = set()
     for combination in itertools.product(*(values or [None] for values in axes.values())):
         chosen = dict(zip(AXES, combination, strict=True))
         arm: dict[str, Any] = {}
@@ -165,7 +173,8 @@ def _arms(matrix: Matrix, data: dict[str, Any]) -> list[tuple[str, dict[str, Any
         else:
             arm |= {"weights": chosen["valuator"], "weights_normalisation": chosen["weights_normalisation"]}
         name = _fill(template, chosen)
-        if (name, arm) not in arms:
+        if (name, *chosen.values()) not in made:
+            made.add((name, *chosen.values()))
             arms.append((name, arm))
     return arms
 
@@ -182,10 +191,11 @@ def _collisions(
     """Names that are taken."""
     found: list[Finding] = []
     written = data.get("arms")
-    taken = {*(written if isinstance(written, dict) else ()), *earlier.arms}
+    others = written if isinstance(written, dict) else {}
+    taken: set[str] = set()
     key = ("name",) if matrix.name else ()
     for name, _ in arms:
-        if name in taken:
+        if name in others or name in earlier.arms or name in taken:
             found.append(Finding(key, f"two arms would be called {name!r}: tell them apart in `name`.", key=not key))
         taken.add(name)
     return found

@@ -12,10 +12,19 @@ from typing import Any, NamedTuple, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from harness.components.base import Component
-from harness.errors import HarnessError, InputError, did_you_mean, nearest
+from harness.errors import HarnessError, InputError, did_you_mean, listed, nearest
 
 Path = tuple[str | int, ...]
 """A key's path from the top of the suite: ``("datasets", "mrpc", "limit", "train")``."""
+
+MOST_SHOWN = 50
+"""Problems that the message of a :class:`SuiteError` spells out; of the others it says how many there are."""
+
+LONGEST = 2000
+"""Characters of a problem's message that are shown; a suite may hold a key of a megabyte."""
+
+MANY = 1000
+"""Names from which on the nearest is not searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +67,22 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        path = dotted(self.path)
-        return f"{self.place}: {path}: {self.message}" if path else f"{self.place}: {self.message}"
+        path, message = clipped(dotted(self.path), LONGEST // 10), clipped(self.message, LONGEST)
+        return f"{self.place}: {path}: {message}" if path else f"{self.place}: {message}"
 
 
 class SuiteError(InputError):
-    """A suite cannot be read or is not valid; ``problems`` has everything that is wrong with it, in file order."""
+    """A suite cannot be read or is not valid; ``problems`` has everything that is wrong with it, in file order.
+
+    The message has the first :data:`MOST_SHOWN` of them.
+    """
 
     def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
         ordered = sorted(dict.fromkeys(problems), key=lambda p: (p.place.line == 0, p.place.line, p.place.column))
-        super().__init__("\n".join(map(str, ordered)), hint=hint)
+        lines = list(map(str, ordered[:MOST_SHOWN]))
+        if more := len(ordered) - len(lines):
+            lines.append(f"... and {more:,} more problem{'s'[: more > 1]}.")
+        super().__init__("\n".join(lines), hint=hint)
         self.problems = tuple(ordered)
 
 
@@ -91,6 +106,16 @@ def dotted(path: Path) -> str:
     return text
 
 
+def clipped(text: str, length: int) -> str:
+    """The text, or its beginning and ``...`` where it is longer than ``length``."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def advice(name: str, known: Sequence[str]) -> str:
+    """:func:`harness.errors.did_you_mean`, for names that a suite gives: of a thousand it only lists some."""
+    return did_you_mean(name, known) if len(known) <= MANY else f"Known: {listed(known)}."
+
+
 def shown(value: Any) -> str:
     """A value and its type in the words of YAML: ``the text 'on'``, ``the number 0.5``, ``a list``."""
     match value:
@@ -101,8 +126,7 @@ def shown(value: Any) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
-            text = value if len(value) <= 60 else value[:57] + "..."
-            return f"the text {text!r}"
+            return f"the text {clipped(value, 60)!r}"
         case list() | tuple():
             return "a list" if value else "an empty list"
         case dict():
@@ -125,17 +149,21 @@ def findings_of(
     """
     raw: list[_Raw] = []
     errors = error.errors(include_url=False)
+    fields: dict[Path, list[str]] = {}
+    holders = {tuple(other["loc"][:-1]) for other in errors}
     for problem in errors:
         loc: Path = tuple(problem["loc"])
         kind: str = problem["type"]
-        if kind == "too_short" and any(other["loc"][:-1] == problem["loc"] for other in errors):
+        if kind == "too_short" and loc in holders:
             continue  # pydantic does not count entries that are wrong
         about_key = loc[-1:] == ("[key]",)
         loc = loc[:-1] if about_key else loc
         if nested := (problem.get("ctx") or {}).get("findings"):
             raw += [_Raw((*loc, *finding.path), finding.key, kind, finding.message) for finding in nested]
         elif kind == "extra_forbidden":
-            known = [*_fields_at(cls, loc[:-1]), *(also if len(loc) == 1 else ())]
+            if loc[:-1] not in fields:
+                fields[loc[:-1]] = [*_fields_at(cls, loc[:-1]), *(also if len(loc) == 1 else ())]
+            known = fields[loc[:-1]]
             owner = subject if len(loc) == 1 else dotted(_written(loc[:-1], data))
             message = f"{owner} has no {_key_noun(cls)} {loc[-1]!r}. {did_you_mean(str(loc[-1]), known)}"
             raw.append(_Raw(_written(loc, data), True, kind, message))
@@ -161,9 +189,12 @@ def _alternatives_joined(raw: Sequence[_Raw]) -> list[Finding]:
     A branch that the value gets further into is the one that was meant, and the others' complaints about its type are noise.
     """
     findings: dict[Finding, None] = {}
+    at: dict[tuple[Path, bool], list[_Raw]] = {}
     for one in raw:
-        same = [other for other in raw if (other.path, other.key) == (one.path, one.key)]
-        below = any(len(other.path) > len(one.path) and other.path[: len(one.path)] == one.path for other in raw)
+        at.setdefault((one.path, one.key), []).append(one)
+    above = {one.path[:end] for one in raw for end in range(len(one.path))}
+    for one in raw:
+        same, below = at[one.path, one.key], one.path in above
         of_type = [other for other in same if other.kind.endswith("_type")]
         closer = [other for other in same if other not in of_type and other.kind != "literal_error"]
         if one in of_type and (below or closer):

@@ -12,7 +12,7 @@ from typing import Any
 from harness.components.paths import here
 from harness.registry import Registry, Scope
 from harness.registry import registry as installed
-from harness.suite.document import MAX_DEPTH, Document, read_text, read_yaml
+from harness.suite.document import MAX_DEPTH, MAX_DIGITS, Document, read_text, read_yaml
 from harness.suite.fields import Reading
 from harness.suite.matrix import expand_matrix
 from harness.suite.model import Arm, Suite
@@ -79,7 +79,7 @@ def _suite(
     registry = registry or installed()
     matrix = expand_matrix(data, registry)
     findings = [*matrix.findings, *check_references(data, registry, matrix.arms)]
-    folders = _folders(data, folder)
+    folders = _folders(data, folder, findings)
     context = Reading(folders, registry, selectors=data["selectors"] if isinstance(data.get("selectors"), dict) else {})
     plain = {key: value for key, value in data.items() if key != "matrix"}
     if matrix.arms and isinstance(plain.get("arms", {}), dict):
@@ -98,13 +98,24 @@ def _suite(
     return _completed(suite, data, context)
 
 
-def _folders(data: Mapping[str, Any], folder: FilePath | None) -> tuple[FilePath, ...]:
-    """Where relative paths in options start: at `relative_to`, else at the suite's folder and then the current one."""
+def _folders(data: Mapping[str, Any], folder: FilePath | None, findings: list[Finding]) -> tuple[FilePath, ...]:
+    """Where relative paths in options start: at `relative_to`, else at the suite's folder and then the current one.
+
+    What is wrong with `relative_to` is added to ``findings``.
+    """
     beside = (folder, *here()) if folder else here()
     written = data.get("relative_to")
     given = written if isinstance(written, list) else []
-    named = [FilePath(name).expanduser() for name in given if isinstance(name, str)]
-    return tuple(dict.fromkeys((beside[0] / name).resolve() if beside else name for name in named)) or beside
+    named = []
+    for index, name in enumerate(given):
+        if not isinstance(name, str):
+            continue
+        try:
+            folder_of = FilePath(name).expanduser()
+            named.append((beside[0] / folder_of).resolve() if beside else folder_of)
+        except (OSError, RuntimeError, ValueError) as error:  # no such user, links in a circle; a NUL
+            findings.append(Finding(("relative_to", index), f"is no folder: {str(error).rstrip('.')}."))
+    return tuple(dict.fromkeys(named)) or beside
 
 
 def _problem(document: Document, finding: Finding) -> Problem:
@@ -166,6 +177,16 @@ def from_data(data: Mapping[str, Any], source: str) -> Document:
             return [plain(inner, (*path, index)) for index, inner in enumerate(value)]
         if isinstance(value, os.PathLike):
             return os.fspath(value)
+        if type(value) is int and abs(value) >= 10**MAX_DIGITS:
+            document.problems.append(
+                Problem(place, path, f"a number of more than {MAX_DIGITS} digits, which nothing takes.")
+            )
+            return 0
+        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            document.problems.append(
+                Problem(place, path, "the text holds half of a surrogate pair, which is not a character.")
+            )
+            return ""
         if isinstance(value, float) and not math.isfinite(value):
             document.problems.append(Problem(place, path, f"{value} is not a finite number."))
             return 0.0

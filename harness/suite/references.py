@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from harness.errors import did_you_mean
+from harness.errors import did_you_mean, listed
 from harness.registry import Registry
-from harness.suite.problems import Finding
+from harness.suite.problems import Finding, advice
 
 
 def check_references(data: dict[str, Any], registry: Registry, made: Collection[str] = ()) -> Iterator[Finding]:
@@ -27,7 +27,7 @@ def check_references(data: dict[str, Any], registry: Registry, made: Collection[
         if isinstance(model, str):
             yield from known(data, registry, "model", model, ("datasets", name, "model"))
         elif model is None and len(models) > 1:
-            message = f"'model' is missing: the suite has {len(models)} models ({', '.join(models)})."
+            message = f"'model' is missing: the suite has {len(models)} models ({listed(list(models), most=10)})."
             yield Finding(("datasets", name), message, key=True)
     for name, selector in _section(data, "selectors").items():
         if isinstance(selector, dict) and isinstance(selector.get("values"), str):
@@ -61,7 +61,7 @@ def known(
     elif not configured:
         message += f"It has no `{section}`."
     else:
-        message += did_you_mean(name, configured)
+        message += advice(name, list(configured))
     yield Finding(path, message)
 
 
