@@ -55,8 +55,10 @@ BASE: dict[str, Any] = {
 
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**99, 10**6000, 0.0, -0.0, 0.5, 1e300, -1e308, 5e-324,
-    float("nan"), float("inf"), "", " ", "0", "1", "true", "on", "null", "~", "~no-such-user/x", "a\0b", "\ud800", "\x1b[31m", "$NOWHERE/x",
-    "../../..", "/", "/dev/zero", "x" * 5000, "é\u0301\u202e", "{valuator}", "{0.__class__}", "{", "a.py:B", "~no-such-user/a.py:B", "dvrl",
+    float("nan"), float("inf"), "", " ", "0", "1", "true", "on", "null", "~", "~no-such-user/x", "a\0b",
+    "\ud800", "\x1b[31m", "$NOWHERE/x",
+    "../../..", "/", "/dev/zero", "x" * 5000, "é\u0301\u202e", "{valuator}", "{0.__class__}", "{", "a.py:B",
+    "~no-such-user/a.py:B", "dvrl",
     "only",
     "random", "uu", "bliss-harness-metrics/uu", "/x/y", [], {}, [[]], [None], {"": {}}, {"use": "dvrl"}, {"use": None},
     ["a", "a"],

@@ -71,7 +71,8 @@ def test_arms_beyond_number() -> None:
     matrix = ", ".join(f"v{i}" for i in range(2500))
     error = refused(
         SUITE.replace("{dvrl: dvrl}", f"{{{valuators}}}")
-        + f"attack: deepwordbug\ngenerators: {{g: retrieve-edit}}\nmatrix: {{valuator: [{matrix}], role: [weights, select, both, both, weights]}}\n"
+        + "attack: deepwordbug\ngenerators: {g: retrieve-edit}\n"
+        + f"matrix: {{valuator: [{matrix}], role: [weights, select, both, both, weights]}}\n"
     )
     assert "matrix: makes 12,500 arms; the most that a matrix makes are 10,000." in error.message
 
@@ -261,7 +262,7 @@ def test_what_is_no_file(good: Path, tmp_path: Path) -> None:
         "[" * 100_000,
         '{"schema_version": ' + "9" * 5000 + "}",
         "[]",
-        '{"name": "a", "citation": "b", "entries": [{"scores": {"a": NaN}}]}',
+        '{"name": "a", "citation": "b", "entries": [{"dataset": "d", "arm": "a", "scores": {"a": NaN}}]}',
     ],
 )
 def test_odd_reported_figures(text: str, tmp_path: Path) -> None:
