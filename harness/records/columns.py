@@ -44,7 +44,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "validation": _PREDICTED,
     "per_example": {"id": _ID, ".+": _NUMBERS},
     "replicates": {".+": _NUMBERS},
-    "texts": {"id": _ID, "text|text_pair|perturbed|perturbed_pair": _TEXT},
+    "texts": {"id|text": _ID, "text_pair|perturbed|perturbed_pair": _TEXT},
     "map": {"id": _ID, "x|y": _NUMBERS},
 }
 """Per file the names of columns, as regular expressions of which the first that fits holds; others may hold anything."""

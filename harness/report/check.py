@@ -133,7 +133,10 @@ def _predictions(record: RecordFolder) -> list[str]:
 
 def _clusters(record: RecordFolder, predictions: pd.DataFrame) -> list[str]:
     """Whether examples are told apart by their texts, as far as these are there."""
-    texts = record.frame("texts")
+    try:
+        texts = record.frame("texts")
+    except InputError as error:
+        return [error.message]
     if texts is None or len(texts) != len(predictions):
         return []
     expected = [cluster_id(text) for text in texts_of(texts, "text", "text_pair")]

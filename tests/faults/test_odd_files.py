@@ -245,6 +245,17 @@ def test_records_may_keep_fewer_resamples(good: Path, tmp_path: Path) -> None:
         assert row.differences["ece/clean"].value is not None
 
 
+def test_texts_of_which_one_is_missing(good: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(good, tmp_path / "copy"))
+    record = find_records([root])[0]
+    texts = record.frame("texts")
+    assert texts is not None
+    texts.loc[3, "text"] = None
+    texts.to_parquet(record.folder / "texts.parquet")
+    with pytest.raises(InputError, match=r"texts.parquet: column 'text' has no value in row 3"):
+        find_records([root])[0].frame("texts")
+
+
 def test_what_is_no_file(good: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(good, tmp_path / "copy"))
     path = root / "pretend" / "bliss" / "seed-1" / "per_example.parquet"
