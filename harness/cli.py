@@ -67,6 +67,15 @@ def run(
     limit: Limit = None,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
     store: StoreFolder = DEFAULT_STORE,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", metavar="N", help="Stages to compute at a time, in processes.")
+    ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Threads that a stage computes with; by default 1 where there are several jobs."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the leaderboard only.")] = False,
 ) -> None:
     """Run a suite; a second run goes on where the first one ended."""
@@ -74,7 +83,7 @@ def run(
     from harness.commands.run import run_suite
 
     selection = Selection(suite, overrides or (), arm, dataset, seed, limit)
-    run_suite(selection, output=output, store=store, quiet=quiet)
+    run_suite(selection, output=output, store=store, jobs=jobs, threads=threads, quiet=quiet)
 
 
 @app.command()

@@ -21,11 +21,18 @@ _VARIABLES = {
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Send log messages (from WARNING on) and warnings to the file ``path`` while the context lasts."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    with logged_by(handler):
+        yield
+
+
+@contextmanager
+def logged_by(handler: logging.Handler) -> Iterator[None]:
+    """Send log messages (from WARNING on) and warnings to ``handler`` while the context lasts, and close it then."""
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.handleError = lambda record: None  # type: ignore[method-assign]  # a log on a full disk: go on without it
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     before, libraries = root.handlers[:], [logging.getLogger(name) for name in ("transformers", "datasets", "flair")]
     kept = [(library, library.handlers[:], library.propagate) for library in libraries]

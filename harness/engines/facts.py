@@ -6,13 +6,13 @@ known for as long as anything that came of it is there.
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from harness.engines.threads import compute_threads
 from harness.stages.base import Stage
 from harness.store.store import Store
 
@@ -71,7 +71,7 @@ def environment() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": dict(_packages()),
         "device": torch.cuda.get_device_name() if torch is not None and cuda else "cpu",
-        "threads": len(os.sched_getaffinity(0)) if torch is None else torch.get_num_threads(),
+        "threads": compute_threads(),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.engines.base import Finished, Numbered, Report, StageError
 from harness.engines.demand import missing
+from harness.engines.threads import computing_with
 from harness.engines.work import available, compute_stage
 from harness.observers.hooks import Observers
 from harness.stages.base import Stage
@@ -18,17 +19,20 @@ class LocalEngine:
 
     Args:
         store: Where artifacts are looked up and kept.
+        threads: Number of threads that stages compute with; by default what libraries choose.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *, threads: int | None = None) -> None:
+        self._store, self._threads = store, threads
 
     def compute(self, targets: Sequence[Stage[Any]], observers: Observers) -> Iterator[Finished]:
         """See :class:`harness.engines.base.Engine`; targets are settled in the order given."""
         report = Numbered(observers, len(missing(targets, self._store)))
         failed: dict[str, StageError] = {}
         for target in {stage.id: stage for stage in targets}.values():
-            yield Finished(target, self._settle(target, failed, report))
+            with computing_with(self._threads):
+                finished = Finished(target, self._settle(target, failed, report))
+            yield finished
 
     def _settle(self, target: Stage[Any], failed: dict[str, StageError], report: Report) -> StageError | None:
         """Why a target cannot be had; adds to ``failed``, the errors by id of the stages that failed or rest on one."""

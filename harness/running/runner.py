@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.disk import explained, write_text
-from harness.engines import Engine, LocalEngine, StageError
+from harness.engines import Engine, StageError, chosen
 from harness.engines.demand import missing
 from harness.errors import HarnessError, InputError, StoreError
 from harness.observers.event_log import EventLog
@@ -80,7 +80,9 @@ def run(
     *,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     store: str | os.PathLike[str] = DEFAULT_STORE,
-    engine: Callable[[Store], Engine] = LocalEngine,
+    engine: Callable[[Store], Engine] | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
     observers: Sequence[Any] = (),
     complain: Callable[[str], None] | None = None,
 ) -> Run:
@@ -93,7 +95,12 @@ def run(
         suite: A validated suite (:func:`harness.load_suite`).
         output: Folder for run folders; this run's is ``output/<name of the suite>``.
         store: Folder of the artifact store; one that cannot be written will do if everything is in it.
-        engine: Makes what computes the stages (:class:`harness.engines.Engine`) from the store.
+        engine: Makes what computes the stages (:class:`harness.engines.Engine`) from the store, in place of what ``jobs`` and
+            ``threads`` choose.
+        jobs: Number of stages to compute at a time: 1 in this process, more in worker processes (see
+            :func:`harness.engines.chosen`). Bytes do not depend on it, for equal ``threads``.
+        threads: Number of threads that a stage computes with; by default 1 in worker processes, and in this process what
+            libraries choose.
         observers: Objects with functions marked by :data:`harness.observers.hooks.hookimpl`, told what happens.
         complain: Takes one-line messages about observers that fail; by default they are logged.
 
@@ -104,6 +111,7 @@ def run(
         InputError: A component misses something, or a folder cannot be written; nothing was computed.
     """
     start = time.perf_counter()
+    make_engine = engine or chosen(jobs, threads)
     plan = prepare(suite)
     folder = Path(output) / suite.name
     artifacts = opened(Path(store), plan)
@@ -129,7 +137,7 @@ def run(
     info = RunInfo(suite.name, folder, len(stages), cached, len(needed), suite.resolved())
     with logged_to(folder / "log.txt"):
         everyone.call("run_started", run=info)
-        harvest = _Harvest(plan, artifacts, engine(artifacts), folder, everyone)
+        harvest = _Harvest(plan, artifacts, make_engine(artifacts), folder, everyone)
         harvest.gather()
         seconds = time.perf_counter() - start
         everyone.call("run_finished", run=info, leaderboard=harvest.leaderboard, seconds=seconds)

@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,16 @@ class Store:
                 shutil.rmtree(grave, ignore_errors=True)
                 folder.rename(grave)
                 shutil.rmtree(grave, ignore_errors=True)
+
+    def sweep(self, kind: str, identifier: str) -> None:
+        """Remove what a process that died had begun of an artifact; nothing if another process holds its claim."""
+        from filelock import FileLock, Timeout
+
+        building = self._building(kind, identifier)
+        if self._read_only or not building.exists():
+            return
+        with suppress(OSError, Timeout), FileLock(self.root / "locks" / f"{kind}-{identifier}.lock", timeout=0):
+            shutil.rmtree(building, ignore_errors=True)
 
     @contextmanager
     def claim(self, kind: str, identifier: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:

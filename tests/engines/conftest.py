@@ -1,63 +1,20 @@
-"""Stages that do sums: quick, with a payload that depends on all they rest on, and failing when told to."""
+"""The stages of these tests, what observers are told, and an empty store."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from harness.errors import DataError
 from harness.observers.hooks import hookimpl
-from harness.stages.base import Context, Inputs, Stage
-from harness.stages.contents.base import Content
 from harness.store.store import Store
 
+sys.path.insert(0, str(Path(__file__).parent))  # where worker processes find the stages, too
 
-@dataclass(frozen=True)
-class Total(Content):
-    """A number, which fails half written when ``how`` has an exception under its title."""
-
-    number: int
-    title: str = ""
-    how: dict[str, BaseException] = field(default_factory=dict)
-
-    def write(self, folder: Path) -> None:
-        (folder / "half.json").write_text("{", encoding="utf-8")
-        if self.title in self.how:
-            raise self.how[self.title]
-        (folder / "sum.json").write_text(json.dumps(self.number), encoding="utf-8")
-        (folder / "half.json").unlink()
-
-    @classmethod
-    def read(cls, folder: Path) -> Total:
-        return cls(json.loads((folder / "sum.json").read_text(encoding="utf-8")))
-
-
-@dataclass(frozen=True, eq=False)
-class Sum(Stage[Total]):
-    """Its own number and the sums of its inputs."""
-
-    kind: ClassVar[str] = "sum"
-    gives: ClassVar = Total
-
-    number: int
-    of: tuple[Sum, ...] = ()
-    how: dict[str, BaseException] = field(default_factory=dict)
-    """An exception under its title makes it fail with it; no part of its identity."""
-
-    def options(self) -> dict[str, Any]:
-        return {"number": self.number}
-
-    def inputs(self) -> dict[str, Stage[Any]]:
-        return {str(position): stage for position, stage in enumerate(self.of)}
-
-    def compute(self, inputs: Inputs, context: Context) -> Total:
-        context.facts["usage"] = {"requests": 1}
-        total = self.number + sum(inputs[stage].number for stage in self.of)
-        return Total(total, self.title, self.how)
+from sums import Diamond
 
 
 class Seen:
@@ -86,21 +43,6 @@ class Seen:
     @hookimpl
     def stage_damaged(self, stage: Any) -> None:
         self.events.append(("damaged", stage.title))
-
-
-@dataclass
-class Diamond:
-    """``a`` under ``b`` and ``c``, ``d`` over both, ``e`` alone; ``how`` says which fail."""
-
-    how: dict[str, BaseException] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        a = Sum("a", 1, (), self.how)
-        b, c = Sum("b", 10, (a,), self.how), Sum("c", 100, (a,), self.how)
-        self.stages = {"a": a, "b": b, "c": c, "d": Sum("d", 1000, (b, c), self.how), "e": Sum("e", 5, (), self.how)}
-
-    def __getitem__(self, titles: str) -> list[Sum]:
-        return [self.stages[title] for title in titles]
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from harness.engines import Engine, LocalEngine, StageError
+from harness.engines import Engine, LocalEngine, ProcessEngine, StageError
 from harness.errors import DataError
 from harness.observers.hooks import Observers
 from harness.store.store import Store
 
 
-@pytest.fixture(params=[LocalEngine])
+@pytest.fixture(params=[LocalEngine, ProcessEngine])
 def engine(request: pytest.FixtureRequest, store: Store) -> Engine:
     made: Engine = request.param(store)
     return made
@@ -45,7 +45,7 @@ def test_each_target_once_with_what_it_rests_on(
 ) -> None:
     finished = list(engine.compute(diamond["dbdeb"], observers))
     assert sorted(item.target.title for item in finished) == ["b", "d", "e"]
-    assert all(item.error is None for item in finished)
+    assert [item.error for item in finished] == [None] * 3
     assert sorted(seen.named("finished")) == ["a", "b", "c", "d", "e"]
     assert seen.places == [(number, 5) for number in range(1, 6)]
     (d,) = diamond["d"]
@@ -64,7 +64,10 @@ def test_a_target_is_in_the_store_when_it_is_yielded(
 
 def test_bytes_do_not_depend_on_the_order(observers: Observers, diamond: Any, tmp_path: Path, engine: Engine) -> None:
     found = []
-    for position, order in enumerate(itertools.permutations("bcde")):
+    orders = list(itertools.permutations("bcde"))
+    if isinstance(engine, ProcessEngine):  # whose workers take a second to start
+        orders = orders[::8]
+    for position, order in enumerate(orders):
         store = Store(tmp_path / str(position))
         assert len(list(type(engine)(store).compute(diamond["".join(order)], observers))) == 4
         found.append(payloads(store))
