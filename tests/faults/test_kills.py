@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,9 +27,13 @@ def payloads(store: Path) -> dict[str, bytes]:
 
 
 def workers(pid: int) -> list[int]:
+    """Worker processes of a driver (it has a tracker of resources as another child)."""
+    found = []
     with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                found.append(int(child))
+    return found
 
 
 def running(pid: int) -> bool:
@@ -49,12 +54,14 @@ def test_random_kills(suite_file: Callable[..., Path], tmp_path: Path) -> None:
     assert start(tmp_path / "quiet", tmp_path / "quiet-runs", jobs=1).wait() == 0
     whole = payloads(tmp_path / "quiet")
     boards = {name: (tmp_path / "quiet-runs" / "tiny" / name).read_bytes() for name in BOARDS}
-    rng, kills, finished = random.Random(0), 0, 0
+    rng, kills, finished = random.Random(0), Counter[str](), 0
     store, output = tmp_path / "store", tmp_path / "runs"
-    while kills < KILLS or not finished:
+    while kills.total() < KILLS or not finished:
         process = start(store, output)
         family: set[int] = set()
-        while process.poll() is None and kills < KILLS:
+        while process.poll() is None and not workers(process.pid):
+            time.sleep(0.02)
+        while process.poll() is None and kills.total() < KILLS:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(rng.uniform(0.2, 5))
                 break
@@ -63,7 +70,7 @@ def test_random_kills(suite_file: Callable[..., Path], tmp_path: Path) -> None:
             victim = rng.choice([process.pid, *now, *now])
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-                kills += 1
+                kills["driver" if victim == process.pid else "worker"] += 1
         code = process.wait()
         end = time.monotonic() + 20
         while any(map(running, family)) and time.monotonic() < end:
@@ -77,3 +84,4 @@ def test_random_kills(suite_file: Callable[..., Path], tmp_path: Path) -> None:
             assert not list((store / "building").iterdir())
             shutil.rmtree(store)
             shutil.rmtree(output)
+    assert min(kills["driver"], kills["worker"]) >= KILLS // 5
