@@ -95,6 +95,18 @@ def test_bad_data_is_one_message_and_exit_code_2(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("option", ["--jobs", "--threads"])
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_a_number_of_jobs_that_makes_no_sense_is_refused(
+    cli: Callable[..., tuple], suite_file: Callable[..., Path], tmp_path: Path, option: str, number: str
+) -> None:
+    code, _, errors = cli("run", suite_file(), option, number)
+    assert code == 2
+    assert option.strip("-") in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "runs").exists()
+
+
 def test_stages_that_failed_are_not_counted_as_computed(
     cli: Callable[..., tuple], suite_file: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
