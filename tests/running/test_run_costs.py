@@ -84,8 +84,8 @@ class Price(Metric):
         seconds, right = outcome.costs["seconds"], outcome.probs.argmax(axis=1) == outcome.labels
         figures = {
             self.name: Score(seconds / len(outcome.train), "lower", 0, meaning="Seconds per training example."),
-            f"{self.name}/spread": Score(seconds * float(np.mean(right)), meaning="Seconds times accuracy."),
-            f"{self.name}/right": Score(float(right.mean()), "higher", 0, 1, right, meaning="Accuracy."),
+            "price/spread": Score(seconds * float(np.mean(right)), meaning="Seconds times accuracy."),
+            "price/right": Score(float(right.mean()), "higher", 0, 1, right, meaning="Accuracy."),
         }
         return Scores(figures, {"stages": pd.DataFrame({"stage": list(outcome.costs), "cost": outcome.costs.values()})})
 
