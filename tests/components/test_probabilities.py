@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.components import Example
+from harness.components import Classifier, Encoding, Example
 from harness.components.probabilities import improper, proper, require_proper
 from harness.errors import HarnessError
+from harness.registry import registry
 from harness.stages.contents.arrays import Probabilities
 from harness.stages.predict import Predict
+from harness.types import Texts
 
 
 @given(st.integers(2, 2000), st.floats(0.01, 100), st.integers(0, 2**31 - 1))
@@ -60,10 +63,35 @@ def test_the_row_is_named(row: list[float], reason: str) -> None:
         )
 
 
+class Rows(Classifier):
+    """A classifier that gives the same rows whatever it is asked."""
+
+    num_labels = 2
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        self.rows = np.asarray(rows)
+
+    def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
+        return [Encoding((row,)) for row in range(len(texts))]
+
+    def predict_encoded(self, encodings: Sequence[Encoding]) -> Any:
+        return self.rows
+
+    def embed(self, texts: Sequence[Texts]) -> Any:
+        return self.rows
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+
+
 def predict(tmp_path: Path, rows: list[list[float]]) -> Any:
     examples = [Example(f"text {i}", 0, id=f"test/{i}") for i in range(len(rows))]
-    classifier = SimpleNamespace(predict_proba=lambda texts: np.asarray(rows))
-    texts, trained, model = object(), object(), SimpleNamespace(component=None)
+    classifier = Rows(rows)
+    texts, trained, model = (
+        object(),
+        object(),
+        SimpleNamespace(component=None, entry=registry().find("model", "transformers")),
+    )
     stage = Predict(title="predict", texts=texts, split="test", model=model, classifier=trained)  # type: ignore[arg-type]
     inputs: Any = {
         texts: SimpleNamespace(examples=lambda split: examples),

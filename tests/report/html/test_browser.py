@@ -60,7 +60,7 @@ def path(make_records: Callable[..., list[RecordFolder]], tmp_path_factory: pyte
     texts = [f"{HOSTILE} {i}" for i in range(80)]
     arms = {"only": {}, "bliss": {"select": "random", "generate": "hypotheses"}}
     make_records(
-        folder, dataset=HOSTILE[:8], texts=texts, n=40, arms=arms, seeds=(0,), labels=(HOSTILE, "good"), pairs=True
+        folder, dataset="scripted", texts=texts, n=40, arms=arms, seeds=(0,), labels=(HOSTILE, "good"), pairs=True
     )
     records = find_records([folder])
     entry = ReportedEntry(dataset="reviews", arm="only", scores={"accuracy/clean": 0.99})
@@ -202,12 +202,12 @@ def test_markup_in_the_data_stays_text(open_tab: Callable[..., Tab]) -> None:
     tab = open_tab()
     page = tab.page
     tab.draw_all()
-    page.locator("#example-board").select_option(label=HOSTILE[:8])
+    page.locator("#example-board").select_option(label="scripted")
     page.select_option("#example-kind", "synthetic")
     page.select_option("#example-kind", "all")
     assert HOSTILE in page.locator("#example-list .text p").first.inner_text()
     assert HOSTILE in page.locator("#example-list td").first.inner_text() + page.locator("#example-list").inner_text()
-    key = next(s.get_attribute("id") for s in page.query_selector_all(".dataset") if HOSTILE[:8] in s.inner_text())
+    key = next(s.get_attribute("id") for s in page.query_selector_all(".dataset") if "scripted" in s.inner_text())
     marks = page.locator(f"#{key}-map .chart svg path[aria-label], #{key}-map .chart .mark-symbol path")
     shown = False
     for i in range(marks.count()):
