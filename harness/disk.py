@@ -46,6 +46,13 @@ def files_digest(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def climbs(name: str) -> bool:
+    """Whether a name with forward slashes is none of a file below a folder: empty, absolute, with ``..``, a drive or a NUL."""
+    parts = PurePosixPath(name).parts
+    odd = "\0" in name or "\\" in name or bool(PureWindowsPath(name).drive)
+    return not parts or ".." in parts or parts[0] == "/" or odd
+
+
 def within(folder: Path, name: str) -> Path:
     """``folder / name``, for a name that comes from a file, a record or a plugin: it never leads out of the folder.
 
@@ -54,14 +61,10 @@ def within(folder: Path, name: str) -> Path:
         name: A relative path with forward slashes: ``"tables/ece.reliability.parquet"``.
 
     Raises:
-        InputError: The name is empty or absolute, climbs, has a drive or a NUL, or a link leads out of the folder.
+        InputError: The name :func:`climbs`, or a link leads out of the folder.
     """
-    parts = PurePosixPath(name).parts
-    climbs = (
-        not parts or ".." in parts or parts[0] == "/" or "\0" in name or "\\" in name or PureWindowsPath(name).drive
-    )
-    path = folder if climbs else folder.joinpath(*parts)
-    if climbs or not path.resolve().is_relative_to(folder.resolve()):
+    path = folder if climbs(name) else folder / name
+    if climbs(name) or not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{name!r} is no name of a file in {folder}: it would lead out of the folder.")
     return path
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.disk import explained, file_digest
+from harness.disk import climbs, explained, file_digest
 from harness.errors import HarnessError, StoreError
 
 MANIFEST = "artifact.json"
@@ -246,7 +246,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
     if not _well_formed(manifest):
         raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({MANIFEST} is not a manifest).")
@@ -266,6 +266,7 @@ def _well_formed(manifest: Any) -> bool:
         isinstance(meta, dict)
         and isinstance(files, dict)
         and all(isinstance(entry, dict) and {"sha256", "size"} <= entry.keys() for entry in files.values())
+        and not any(map(climbs, files))
     )
 
 

@@ -97,6 +97,8 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "manifest without meta": edited(lambda content: content.pop("meta")),
     "manifest with files of another type": edited(lambda content: content.update(files=[1])),
     "manifest with sizes of another type": edited(lambda content: content.update(files={"a": 1})),
+    "manifest that climbs": edited(lambda content: content["files"].update({"../../x": {"sha256": "0", "size": 1}})),
+    "manifest nested too deep": manifest("[" * 100_000),
     "manifest edited": edited(lambda content: content["meta"].update(seconds=1e6, usage={"requests": 10**6})),
     "manifest byte flipped": lambda folder: flipped(folder / "artifact.json"),
     "manifest gone": lambda folder: (folder / "artifact.json").unlink(),
