@@ -49,6 +49,9 @@ COLUMNS: dict[str, dict[str, Column]] = {
 }
 """Per file the names of columns, as regular expressions of which the first that fits holds; others may hold anything."""
 
+LARGEST = 1e100
+"""Largest size of a number in a record: what is computed from it must not overflow."""
+
 NEEDED = {
     "predictions": ("id", "label"),
     "validation": ("id", "label"),
@@ -67,8 +70,9 @@ def read_columns(path: Path, name: str) -> pd.DataFrame:
 
     Raises:
         InputError: It is no Parquet file, or damaged; a column is missing, occurs twice, has
-            another type, or lacks a value it has to have.
+            another type, lacks a value it has to have, or holds a number beyond :data:`LARGEST`.
     """
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -87,9 +91,14 @@ def read_columns(path: Path, name: str) -> pd.DataFrame:
     except (OSError, ValueError, pa.ArrowException, OverflowError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise InputError(f"{path}: damaged ({reason}).", hint=again) from error
-    for column, (_, full) in wanted.items():
+    for column, (kind, full) in wanted.items():
         if full and (missing := frame[column].isna()).any():
             raise InputError(f"{path}: column {column!r} has no value in row {int(missing.to_numpy().argmax())}.")
+        if kind == "numbers":
+            size = np.abs(pd.to_numeric(frame[column]).to_numpy(np.float64, na_value=np.nan))
+            if (huge := (size > LARGEST) & np.isfinite(size)).any():
+                row = int(huge.argmax())
+                raise InputError(f"{path}: column {column!r} holds {frame[column].iloc[row]:g} in row {row}.")
     return frame
 
 

@@ -195,6 +195,7 @@ ODD_FRAMES: dict[str, tuple[str, Callable[[pd.DataFrame], pa.Table], str]] = {
         "column 'accuracy/clean' holds .*string, not numbers",
     ),
     "short": ("per_example", lambda frame: pa.Table.from_pandas(frame.iloc[:7]), "7 rows for 24 test examples"),
+    "huge": ("replicates", all_one("ece/clean", 1.5e300), r"column 'ece/clean' holds 1.5e\+300 in row 0"),
     "replicate": ("replicates", all_one("ece/clean", [1]), "column 'ece/clean' holds list<.*>, not numbers"),
 }
 
