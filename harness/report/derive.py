@@ -275,7 +275,10 @@ def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]
     for arm, seeds in lacking.items():
         if seeds:
             notes.append(f"Arm {arm} lacks seed {', '.join(map(str, seeds))}; it is compared on the others.")
-    return notes
+    headers = (member.header for seeds in group.members.values() for member in seeds.values())
+    uses = (use for header in headers for use in header.components.values())
+    trusted = {use.name for use in uses if use.options.get("trust_remote_code") is True}
+    return notes + [f"{name} ran code that came with its checkpoint, as the suite allowed." for name in sorted(trusted)]
 
 
 def derive(records: Sequence[RecordFolder], baselines: Sequence[Baselines]) -> tuple[Board, ...]:

@@ -363,6 +363,21 @@ def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> N
     assert name in "".join(line[4:30].strip() for line in text.splitlines())
 
 
+def test_code_of_a_checkpoint_that_ran_is_said_in_every_form(tmp_path: Path) -> None:
+    for arm in (PretendArm("only"), PretendArm("bliss")):
+        made = pretend_record(tmp_path, arm, size=40, resamples=3)
+    said = "acme/odd ran code that came with its checkpoint, as the suite allowed."
+    assert said not in build(find_records([tmp_path])).to_markdown()
+    header = json.loads((made.folder / "record.json").read_text())
+    use = {"kind": "model", "name": "acme/odd", "version": "1", "options": {"trust_remote_code": True}}
+    header["components"]["model"] = use
+    (made.folder / "record.json").write_text(json.dumps(header))
+    board = build(find_records([tmp_path]))
+    assert said in board.to_markdown()
+    assert said in board.to_json()
+    assert said in shown(board, 200)
+
+
 def test_intervals_in_the_terminal(leaderboard, single) -> None:
     figure = single.row("only").scores["accuracy/clean"]
     assert f"{100 * figure.low:.1f}–{100 * figure.high:.1f}" in shown(leaderboard, 120, intervals=True)
