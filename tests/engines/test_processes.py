@@ -142,7 +142,13 @@ def driver(tmp_path: Path, store: Store) -> Iterator[Callable[..., subprocess.Po
     def start(stages: list[Sum]) -> subprocess.Popen[str]:
         (tmp_path / "work.pickle").write_bytes(pickle.dumps((stages, store)))
         command = [sys.executable, str(script), str(tmp_path / "work.pickle")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a script's background ignores it
+        )
         started.append(process)
         return process
 
