@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.streams import UNWRITABLE, silence, tolerate_encodings
+from harness.disk import DEFAULT_OUTPUT, DEFAULT_STORE
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -36,9 +37,6 @@ Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="On
 Limit = Annotated[int | None, typer.Option(metavar="N", help="At most N examples in every split.")]
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="FOLDER", help="The artifact store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-DEFAULT_STORE = Path(".harness")
-DEFAULT_OUTPUT = Path("runs")
 
 
 @app.callback()

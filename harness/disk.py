@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from harness.errors import InputError, StoreError
+
+DEFAULT_OUTPUT = Path("runs")
+"""Where run folders go, and are looked for."""
+
+DEFAULT_STORE = Path(".harness")
+"""Where the artifact store is."""
 
 
 def file_digest(path: Path) -> str:
@@ -67,6 +75,26 @@ def within(folder: Path, name: str) -> Path:
     if climbs(name) or not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{name!r} is no name of a file in {folder}: it would lead out of the folder.")
     return path
+
+
+def read_json(path: Path, *, absent: str) -> Any:
+    """What a JSON file that came from somebody holds.
+
+    Args:
+        path: The file.
+        absent: The message where there is none.
+
+    Raises:
+        InputError: It is absent or no file, cannot be read, or is no JSON that Python holds.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no file.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(absent) from None
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no Unicode, a number of 5,000 digits
+        raise InputError(f"{path}: cannot be read as JSON ({str(error).partition(';')[0]}).") from error
 
 
 def write_text(path: Path, text: str) -> None:

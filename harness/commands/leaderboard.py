@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from harness.disk import within
+from harness.disk import DEFAULT_OUTPUT, within
 from harness.errors import HarnessError, InputError
 
 if TYPE_CHECKING:
     from harness.records.model import RecordFolder
     from harness.report.baselines import Baselines
     from harness.report.leaderboard import Leaderboard
-
-DEFAULT_RUNS = Path("runs")
 
 
 class Format(StrEnum):
@@ -117,9 +115,9 @@ def _leaderboard(
     given = [path for path in paths if path.suffix == ".json" and path.name != HEADER]
     folders = [path for path in paths if path not in given]
     if not paths:
-        if not DEFAULT_RUNS.exists():
+        if not DEFAULT_OUTPUT.exists():
             raise InputError("There is no folder `runs` here; name run folders or records.")
-        folders = [DEFAULT_RUNS]
+        folders = [DEFAULT_OUTPUT]
     named: list[Baselines] = [read_baselines(path) for path in given]
     records = find_records(folders) if folders else []
     known = default_baselines() if baselines is None else [read_baselines(path) for path in baselines]

@@ -21,7 +21,6 @@ replicates of two arms are paired.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.disk import file_digest, within
+from harness.disk import file_digest, read_json, within
 from harness.errors import InputError
 from harness.records.columns import read_columns
 from harness.types import NAME, SUITE_NAME
@@ -209,14 +208,7 @@ def read_record(folder: Path) -> RecordFolder:
         InputError: No header, a header that is no record, or one written by a newer harness.
     """
     path = folder / HEADER
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is no file.")
-    try:
-        payload = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder} is not a record: it has no {HEADER}.") from None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no Unicode, a number of 5,000 digits
-        raise InputError(f"{path}: cannot be read as JSON ({str(error).partition(';')[0]}).") from error
+    payload = read_json(path, absent=f"{folder} is not a record: it has no {HEADER}.")
     version = payload.get("schema_version") if isinstance(payload, Mapping) else None
     if type(version) is not int or version < 1:
         raise InputError(f"{path}: is not a run record (no schema_version).")

@@ -11,7 +11,6 @@ Scores have the names and units that the metrics give them: shares in [0, 1], co
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
+from harness.disk import read_json
 from harness.errors import InputError
 from harness.report.model import Board, Figure, Row
 
@@ -73,14 +73,7 @@ def read_baselines(path: Path) -> Baselines:
     Raises:
         InputError: It is not one.
     """
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is no file.")
-    try:
-        payload = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no Unicode, a number of 5,000 digits
-        raise InputError(f"{path}: cannot be read as JSON ({str(error).partition(';')[0]}).") from error
+    payload = read_json(path, absent=f"{path} does not exist.")
     try:
         return Baselines.model_validate(payload)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.disk import explained, write_text
+from harness.disk import DEFAULT_OUTPUT, DEFAULT_STORE, explained, write_text
 from harness.engines import Engine, StageError, chosen
 from harness.engines.demand import missing
 from harness.errors import HarnessError, InputError, StoreError
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from harness.report import Leaderboard
     from harness.suite import Suite
     from harness.valuation.report import ValuationReport
-
-DEFAULT_OUTPUT = Path("runs")
-DEFAULT_STORE = Path(".harness")
 
 
 @dataclass(frozen=True)
