@@ -252,4 +252,4 @@ def test_bytes_do_not_depend_on_the_number_of_jobs(run_tiny: Callable[..., Any],
         for board in BOARDS:
             assert (run.folder / board).read_bytes() == (one.folder / board).read_bytes()
         assert run.computed == one.computed
-    assert not [pid for pid in children(os.getpid()) if "harness" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert not [pid for pid in children(os.getpid()) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
