@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from harness.commands.common import console
@@ -30,6 +31,12 @@ def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
                     store.discard(kind, folder.name)
                 if not clear:
                     screen.print(f"deleted: {folder} is damaged", style="red", markup=False, soft_wrap=True)
+    if unfinished := [path for path in (root / "unfinished").rglob("*") if path.is_file()]:
+        size = sum(file.stat().st_size for file in unfinished)
+        total += size
+        table.add_row("unfinished", f"{len({file.parent for file in unfinished})}", megabytes(size))
+        if clear:
+            shutil.rmtree(root / "unfinished", ignore_errors=True)
     screen.print(table)
     screen.print(f"\n{root}: {megabytes(total)}" + (", deleted" if clear else ""), markup=False)
 

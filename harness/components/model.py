@@ -81,6 +81,29 @@ class Model(Component):
                 (thesis eq. 3.8). ``None`` for the plain mean.
         """
 
+    def fine_tune_resumable(
+        self,
+        train: Sequence[Example],
+        *,
+        num_labels: int,
+        seed: int,
+        weights: FloatArray | None = None,
+        unfinished: Path | None = None,
+    ) -> Classifier:
+        """:meth:`fine_tune`, which may go on from what a killed process left, with the same result to the bit.
+
+        Override it where training takes long; this one begins anew.
+
+        Args:
+            train: As in :meth:`fine_tune`.
+            num_labels: As in :meth:`fine_tune`.
+            seed: As in :meth:`fine_tune`.
+            weights: As in :meth:`fine_tune`.
+            unfinished: A folder of this very computation, which need not be there, to keep a state of bounded size in; its
+                files must be written whole or not at all, and what is damaged passed over. ``None``: keep nothing.
+        """
+        return self.fine_tune(train, num_labels=num_labels, seed=seed, weights=weights)
+
     @abstractmethod
     def load(self, folder: Path) -> Classifier:
         """Read back a classifier written by :meth:`Classifier.save`."""

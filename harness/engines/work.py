@@ -62,7 +62,8 @@ def available(stage: Stage[Any], store: Store, report: Report) -> Artifact:
 
 def _compute(stage: Stage[Any], seen: StageInfo, store: Store, report: Report) -> Artifact:
     opened = {upstream.id: available(upstream, store, report) for upstream in stage.inputs().values()}
-    inputs, context = Inputs(lambda upstream: opened[upstream.id]), Context(store.responses)
+    inputs = Inputs(lambda upstream: opened[upstream.id])
+    context = Context(store.responses, store.unfinished(stage.kind, stage.id))
     rests_on = facts_of(stage, store, itself=False)
     report("stage_started", seen)
     start = time.perf_counter()

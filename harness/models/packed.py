@@ -31,13 +31,26 @@ class Layer(NamedTuple):
     output_norm: nn.LayerNorm
 
 
+class Rates(NamedTuple):
+    """Probabilities of dropout in one transformer layer, in [0, 1)."""
+
+    attention: float
+    """Of attention's probabilities."""
+    joined: float
+    """Of what attention adds to a token's vector."""
+    output: float
+    """Of what the rest of the layer adds."""
+
+
 class Parts(NamedTuple):
     """The parts of one classifier."""
 
     embeddings: Any
     layers: list[Layer]
+    rates: list[Rates]
+    """One for each layer; they count in training only."""
     head: Callable[[Tensor], Tensor]
-    """Logits ``(n, K)`` of the first tokens' vectors ``(n, d)``."""
+    """Logits ``(n, K)`` of the first tokens' vectors ``(n, d)``, with dropout if the model is in training."""
 
 
 class Inputs(NamedTuple):
@@ -225,21 +238,21 @@ def parts_of(model: PreTrainedModel) -> Parts | None:
 def _bert(model: Any) -> Parts:
     return Parts(
         model.bert.embeddings,
-        _bert_layers(model.bert.encoder.layer),
-        lambda first: model.classifier(model.bert.pooler(first[:, None])),
+        *_bert_layers(model.bert.encoder.layer),
+        lambda first: model.classifier(model.dropout(model.bert.pooler(first[:, None]))),
     )
 
 
 def _roberta(model: Any) -> Parts:
     return Parts(
         model.roberta.embeddings,
-        _bert_layers(model.roberta.encoder.layer),
+        *_bert_layers(model.roberta.encoder.layer),
         lambda first: model.classifier(first[:, None]),
     )
 
 
-def _bert_layers(layers: Any) -> list[Layer]:
-    return [
+def _bert_layers(layers: Any) -> tuple[list[Layer], list[Rates]]:
+    parts = [
         Layer(
             layer.attention.self.query,
             layer.attention.self.key,
@@ -252,6 +265,11 @@ def _bert_layers(layers: Any) -> list[Layer]:
         )
         for layer in layers
     ]
+    rates = [
+        Rates(layer.attention.self.dropout.p, layer.attention.output.dropout.p, layer.output.dropout.p)
+        for layer in layers
+    ]
+    return parts, rates
 
 
 def _distilbert(model: Any) -> Parts:
@@ -268,8 +286,12 @@ def _distilbert(model: Any) -> Parts:
         )
         for layer in model.distilbert.transformer.layer
     ]
+    rates = [Rates(layer.attention.dropout.p, 0.0, layer.ffn.dropout.p) for layer in model.distilbert.transformer.layer]
     return Parts(
-        model.distilbert.embeddings, layers, lambda first: model.classifier(model.pre_classifier(first).relu())
+        model.distilbert.embeddings,
+        layers,
+        rates,
+        lambda first: model.classifier(model.dropout(model.pre_classifier(first).relu())),
     )
 
 

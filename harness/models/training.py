@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,9 +15,13 @@ import torch
 from harness.components.example import Example
 from harness.components.model import Encoding
 from harness.errors import DataError, HarnessError
-from harness.models.feed import Feed, outputs_of
-from harness.models.runtime import Runtime, within_memory
+from harness.models.dropout import Dropout
+from harness.models.feed import Feed
+from harness.models.keeping import Keeper, State
+from harness.models.learner import Learner, Rest, learner_of
+from harness.models.runtime import Runtime
 from harness.progress import progress
+from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -143,76 +148,200 @@ def check_weights(weights: FloatArray, n: int) -> FloatArray:
 
 
 def train_classifier(
-    model: PreTrainedModel, train: TrainingSet, options: TrainingOptions, *, runtime: Runtime, seed: int
+    model: PreTrainedModel,
+    train: TrainingSet,
+    options: TrainingOptions,
+    *,
+    runtime: Runtime,
+    seed: int,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train ``model`` in place with AdamW and a linearly decaying learning rate.
 
-    The loss of a batch is ``mean_i(w_i * CE_i)`` (thesis eq. 3.8). Call it inside :func:`seeded`: dropout draws from torch's
-    global generator. The order of batches is drawn here from ``seed``.
+    The loss of a batch is ``mean_i(w_i * CE_i)`` (thesis eq. 3.8). Call it inside :func:`seeded`: the head's dropout draws from
+    torch's global generator. The order of batches and all other masks are drawn here from ``seed``. A batch that does not
+    fit into the device's memory is computed in parts, whose gradients add up to its own.
+
+    Args:
+        model: The classifier with its pre-trained weights.
+        train: What it learns from.
+        options: How.
+        runtime: Where.
+        seed: Any non-negative integer.
+        keeper: Keeps the state of training from time to time, and knows what an earlier process left.
 
     Raises:
-        HarnessError: The loss is no longer a finite number.
+        HarnessError: The loss is no longer a finite number, or a single example does not fit into memory.
     """
-    order = np.random.default_rng(seed)
-    targets = torch.from_numpy(train.labels).to(runtime.device)
-    factors = None if train.weights is None else torch.tensor(train.weights, device=runtime.device)
-    steps = options.epochs * -(-len(train) // options.batch_size)
-    optimizer, schedule = _optimizer(model, options, steps)
-    too_fast = f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."
-    too_large = f"Lower batch_size ({options.batch_size}) or max_length."
-    total = options.epochs * len(train)
-    step = 0
-    model.train()
-    with progress("training examples", total=total) as bar, deterministic(runtime.device), within_memory(too_large):
-        for epoch in range(options.epochs):
-            shuffled = order.permutation(len(train))
-            for start in range(0, len(train), options.batch_size):
-                rows = shuffled[start : start + options.batch_size]
-                index = torch.from_numpy(rows).to(runtime.device)
-                with runtime.arithmetic():
-                    batch = train.feed.batch([train.encodings[row] for row in rows], runtime.device)
-                    logits = outputs_of(model, batch).logits
-                losses = torch.nn.functional.cross_entropy(logits.float(), targets[index], reduction="none")
-                loss = (losses if factors is None else losses * factors[index]).mean()
-                value = float(loss.detach())
-                step += 1
-                if not np.isfinite(value):
-                    raise HarnessError(
-                        f"Fine-tuning diverged: the loss is {value} at step {step} of {steps} (epoch {epoch + 1}).",
-                        hint=too_fast,
-                    )
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                if options.max_gradient_norm is not None:
-                    torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_gradient_norm)
-                optimizer.step()
-                schedule.step()
-                bar.advance(len(rows), loss=value, epoch=epoch + 1)
-    model.train(False)
+    dropout = Dropout(derive_seed(seed, "masks"))
+    learner = learner_of(model, train.encodings, train.feed, runtime, dropout)
+    with deterministic(runtime.device), learner.compact() as rest:
+        run = _Run(model, train, options, runtime, learner, dropout, rest, np.random.default_rng(seed))
+        run.train(keeper)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise HarnessError(
-            f"Fine-tuning diverged: the weights are not finite after step {steps}.",
-            hint=too_fast,
+            f"Fine-tuning diverged: the weights are not finite after step {run.steps}.",
+            hint=run.too_fast,
         )
 
 
-def _optimizer(
-    model: PreTrainedModel, options: TrainingOptions, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+class _Run:
+    """One training with all of its state."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        train: TrainingSet,
+        options: TrainingOptions,
+        runtime: Runtime,
+        learner: Learner,
+        dropout: Dropout,
+        rest: Rest | None,
+        order: np.random.Generator,
+    ) -> None:
+        self._model, self._train, self._options, self._runtime = model, train, options, runtime
+        self._learner, self._dropout, self._rest, self._order = learner, dropout, rest, order
+        self._targets = torch.from_numpy(train.labels).to(runtime.device)
+        self._factors = None if train.weights is None else torch.tensor(train.weights, device=runtime.device)
+        self._per_epoch = -(-len(train) // options.batch_size)
+        self.steps = options.epochs * self._per_epoch
+        self._optimizer = _optimizer(model, options)
+        self._parts = 1
+        self.too_fast = (
+            f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."
+        )
+
+    def train(self, keeper: Keeper | None) -> None:
+        options, train = self._options, self._train
+        done = 0 if keeper is None else self._resume(keeper)
+        self._model.train()
+        with progress("training examples", total=options.epochs * len(train)) as bar:
+            bar.advance(done // self._per_epoch * len(train) + done % self._per_epoch * options.batch_size)
+            for epoch in range(done // self._per_epoch, options.epochs):
+                before = dict(self._order.bit_generator.state)
+                shuffled = self._order.permutation(len(train))
+                for batch in range(done - epoch * self._per_epoch, self._per_epoch):
+                    rows = shuffled[batch * options.batch_size : (batch + 1) * options.batch_size]
+                    loss = self._step(rows, done)
+                    done += 1
+                    bar.advance(len(rows), loss=loss, epoch=epoch + 1)
+                    if keeper is not None and done < self.steps and keeper.due:
+                        last = batch + 1 == self._per_epoch
+                        keeper.keep(self._state(done, dict(self._order.bit_generator.state) if last else before))
+        self._model.train(False)
+
+    def _step(self, rows: IntArray, done: int) -> float:
+        """One step of the optimiser; the loss of its batch."""
+        rows = self._learner.order(rows)
+        loss = self._gradients(rows)
+        if not np.isfinite(loss):
+            raise HarnessError(
+                f"Fine-tuning diverged: the loss is {loss} at step {done + 1} of {self.steps} "
+                f"(epoch {done // self._per_epoch + 1}).",
+                hint=self.too_fast,
+            )
+        if self._options.max_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._options.max_gradient_norm)
+        rate = self._options.learning_rate * _factor(done, self.steps, self._options.warmup)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        if self._rest is not None:
+            self._rest.step(rate, self._options.weight_decay)
+        return loss
+
+    def _gradients(self, rows: IntArray) -> float:
+        """The loss of a batch, whose gradients are left in the parameters: in as many parts as memory asks for."""
+        generators = self._generators()
+        while True:
+            self._optimizer.zero_grad(set_to_none=True)
+            try:
+                return sum(self._part(part, len(rows)) for part in np.array_split(rows, min(self._parts, len(rows))))
+            except torch.OutOfMemoryError as error:
+                if self._parts >= len(rows):
+                    raise HarnessError(
+                        f"Out of memory: {str(error).splitlines()[0]}",
+                        hint="A single example does not fit: lower max_length, or take a smaller model.",
+                    ) from error
+            self._parts = min(2 * self._parts, len(rows))
+            logging.getLogger(__name__).warning(
+                "out of memory: batches of %d are computed in %d parts from here on", len(rows), self._parts
+            )
+            self._restore(generators)
+            if self._runtime.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _part(self, rows: IntArray, of: int) -> float:
+        with self._runtime.arithmetic():
+            logits = self._learner.logits(rows)
+        index = torch.from_numpy(rows).to(self._runtime.device)
+        losses = torch.nn.functional.cross_entropy(logits.float(), self._targets[index], reduction="none")
+        loss = (losses if self._factors is None else losses * self._factors[index]).sum() / of
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    def _generators(self) -> dict[str, Any]:
+        """The states of all generators that masks are drawn from."""
+        device = self._runtime.device
+        states = {"torch": torch.get_rng_state()}
+        if device.type == "cuda":
+            states["device"] = torch.cuda.get_rng_state(device)
+        elif device.type == "mps":
+            states["device"] = torch.mps.get_rng_state()
+        return {"masks": self._dropout.state, **states}
+
+    def _restore(self, states: dict[str, Any]) -> None:
+        self._dropout.state = states["masks"]
+        torch.set_rng_state(states["torch"])
+        if self._runtime.device.type == "cuda":
+            torch.cuda.set_rng_state(states["device"], self._runtime.device)
+        elif self._runtime.device.type == "mps":
+            torch.mps.set_rng_state(states["device"])
+
+    def _state(self, done: int, order: dict[str, Any]) -> State:
+        generators = self._generators()
+        tensors = {f"generators/{name}": states for name, states in generators.items() if name != "masks"}
+        for name, parameter in self._model.named_parameters():
+            tensors[f"parameters/{name}"] = parameter.detach()
+            tensors |= {f"optimizer/{key}/{name}": value for key, value in self._optimizer.state[parameter].items()}
+        notes = {"done": done, "order": order, "masks": generators["masks"], "parts": self._parts}
+        return State(tensors, notes | {"rest": None if self._rest is None else self._rest.factor})
+
+    def _resume(self, keeper: Keeper) -> int:
+        """Go on from what was kept; the number of steps that were done."""
+        state = keeper.kept(str(self._runtime.device))
+        if state is None:
+            return 0
+        with torch.no_grad():
+            for name, parameter in self._model.named_parameters():
+                parameter.copy_(state.tensors[f"parameters/{name}"])
+                kept = {key: state.tensors.get(f"optimizer/{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
+                if kept["step"] is not None:
+                    self._optimizer.state[parameter] = kept
+        generators = {name: state.tensors.get(f"generators/{name}") for name in ("torch", "device")}
+        self._restore({**{k: v.cpu() for k, v in generators.items() if v is not None}, "masks": state.notes["masks"]})
+        self._order.bit_generator.state = state.notes["order"]
+        self._parts = state.notes["parts"]
+        if self._rest is not None:
+            self._rest.factor = state.notes["rest"]
+        return int(state.notes["done"])
+
+
+def _optimizer(model: PreTrainedModel, options: TrainingOptions) -> torch.optim.Optimizer:
     decayed: list[torch.nn.Parameter] = []
     undecayed: list[torch.nn.Parameter] = []
     # Biases and the scales of norms are exempt, as BERT was trained; every family has another name and class for norms.
     norms = {f"{name}.weight" for name, module in model.named_modules() if "norm" in type(module).__name__.casefold()}
     for name, parameter in model.named_parameters():
         (undecayed if name.endswith("bias") or name in norms else decayed).append(parameter)
-    optimizer = torch.optim.AdamW(
+    return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": options.weight_decay}, {"params": undecayed, "weight_decay": 0.0}],
         lr=options.learning_rate,
         fused=True,  # one pass over the parameters; on a CPU the optimiser otherwise takes as long as the gradients
     )
-    warmup = round(options.warmup * steps)
 
-    def factor(step: int) -> float:
-        return step / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
 
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+def _factor(step: int, steps: int, warmup: float) -> float:
+    """Share of the highest learning rate at a step (from 0): rising from 0, then falling to 0 linearly."""
+    rising = round(warmup * steps)
+    return step / rising if step < rising else (steps - step) / max(1, steps - rising)

@@ -90,6 +90,24 @@ class TransformersModel(Model):
         """Fine-tune from the checkpoint; see :meth:`harness.components.Model.fine_tune`.
 
         Raises:
+            harness.errors.DataError: As :meth:`fine_tune_resumable`.
+            harness.errors.InputError: As there.
+            harness.errors.HarnessError: As there.
+        """
+        return self.fine_tune_resumable(train, num_labels=num_labels, seed=seed, weights=weights)
+
+    def fine_tune_resumable(
+        self,
+        train: Sequence[Example],
+        *,
+        num_labels: int,
+        seed: int,
+        weights: FloatArray | None = None,
+        unfinished: Path | None = None,
+    ) -> TransformersClassifier:
+        """Fine-tune, keeping the state of training every half minute; see :meth:`harness.components.Model.fine_tune_resumable`.
+
+        Raises:
             harness.errors.DataError: An empty training set or one with a single class, labels out of range, or weights of
                 the wrong shape, negative, not finite or all zero.
             harness.errors.InputError: The checkpoint cannot be had, or the device cannot do what is asked.
@@ -105,6 +123,7 @@ class TransformersModel(Model):
 
         from harness.models.classifier import TransformersClassifier, on_device
         from harness.models.feed import Feed
+        from harness.models.keeping import keeper_in
         from harness.models.loading import load_for_fine_tuning
         from harness.models.tokens import Encoder, longest
 
@@ -126,6 +145,7 @@ class TransformersModel(Model):
                 self._training(),
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),
+                keeper=keeper_in(unfinished, runtime.device),
             )
         return TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
 

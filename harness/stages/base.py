@@ -63,9 +63,12 @@ class Context:
         responses: Folder for paid responses, which outlives artifacts.
         facts: What the stage says of its computation that is no part of the result (what a language model was paid, how long
             a valuation took), as JSON; kept in the artifact's manifest.
+        unfinished: Folder for what is kept of a long computation, which goes on from it after its process was killed; it need
+            not be there. Removed when the result is published. None where nothing can be kept.
     """
 
     responses: Path
+    unfinished: Path | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -46,11 +46,12 @@ class FineTune(Stage[TrainedClassifier]):
         order = np.random.default_rng(self.seed).permutation(len(train))
         weights = None if values is None else loss_weights(values.values, self.normalisation)[order]
         with calling(self.model.entry):
-            found = self.model.component.fine_tune(
+            found = self.model.component.fine_tune_resumable(
                 tuple(train[int(i)] for i in order),
                 num_labels=data.task.num_labels,
                 seed=self.seed,
                 weights=frozen(weights),
+                unfinished=context.unfinished,
             )
         return TrainedClassifier(classifier(self.model.entry, found))
 

@@ -92,6 +92,14 @@ class Store:
         """A folder for paid responses of language models; kept when artifacts are deleted."""
         return self.root / "responses"
 
+    def unfinished(self, kind: str, identifier: str) -> Path:
+        """A folder for what a long stage keeps of its work, so that it can go on when its process is killed.
+
+        Not made here; removed with the artifact's publication. It need not be locked: what is in it is written whole, and is
+        the same whoever writes it.
+        """
+        return self.root / "unfinished" / f"{kind}-{identifier}"
+
     def folder(self, kind: str, identifier: str) -> Path:
         """Where an artifact is or would be."""
         return self.root / "artifacts" / kind / identifier
@@ -228,6 +236,7 @@ class Store:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self.discard(kind, identifier)  # a damaged one
                 building.rename(target)
+            shutil.rmtree(self.unfinished(kind, identifier), ignore_errors=True)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise

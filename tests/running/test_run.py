@@ -431,3 +431,37 @@ def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
         "agreement",
         "curves",
     }
+
+
+def test_a_fine_tuning_that_stopped_goes_on_and_leaves_nothing_behind(run_tiny, tmp_path, monkeypatch):
+    from harness.models import keeping
+
+    monkeypatch.setattr(keeping, "EVERY", 0.0)
+    monkeypatch.setattr(keeping, "SHARE", 0)
+    keep, done = keeping.Keeper.keep, []
+
+    def stopped(self, state):
+        keep(self, state)
+        done.append(state.notes["done"])
+        if len(done) == 7:
+            raise RuntimeError("stopped")
+
+    monkeypatch.setattr(keeping.Keeper, "keep", stopped)
+    assert "stopped" in str(run_tiny(arms=("only",), jobs=1).failures)
+    (folder,) = (tmp_path / "store" / "unfinished").iterdir()
+    assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
+    run_tiny(arms=("only",), jobs=1)
+    assert done == list(range(1, 60))
+    assert not list((tmp_path / "store" / "unfinished").iterdir())
+    run_tiny(arms=("only",), jobs=1, store="another")
+    artifacts = [
+        sorted(
+            path
+            for path in (tmp_path / store / "artifacts").rglob("*")
+            if path.is_file() and path.name != "artifact.json"
+        )
+        for store in ("store", "another")
+    ]
+    assert len(artifacts[0]) == len(artifacts[1]) > 3
+    for one, other in zip(*artifacts, strict=True):
+        assert one.read_bytes() == other.read_bytes()
