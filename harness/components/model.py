@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from harness.components.base import Component
 from harness.components.example import Example
+from harness.errors import InputError
 from harness.types import Texts
 
 if TYPE_CHECKING:
+    from harness.components.order import EpochOrder
     from harness.types import FloatArray
+
+
+NO_ORDER = "The model {} trains in batches of its own order; an arm with `order` needs one that takes it."
 
 
 class Encoding(NamedTuple):
@@ -67,6 +72,9 @@ class Model(Component):
 
     kind: ClassVar[str] = "model"
 
+    ordered: ClassVar[bool] = False
+    """Whether :meth:`fine_tune_resumable` takes an order."""
+
     @abstractmethod
     def fine_tune(
         self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
@@ -88,20 +96,28 @@ class Model(Component):
         num_labels: int,
         seed: int,
         weights: FloatArray | None = None,
+        order: EpochOrder | None = None,
         unfinished: Path | None = None,
     ) -> Classifier:
-        """:meth:`fine_tune`, which may go on from what a killed process left, with the same result to the bit.
+        """:meth:`fine_tune` with a say in the order of batches, which may go on from what a killed process left.
 
-        Override it where training takes long; this one begins anew.
+        Override it where training takes long, or in batches that can be ordered (and set :attr:`ordered`); this one begins
+        anew, and takes no order. What is gone on from gives the same result to the bit.
 
         Args:
             train: As in :meth:`fine_tune`.
             num_labels: As in :meth:`fine_tune`.
             seed: As in :meth:`fine_tune`.
             weights: As in :meth:`fine_tune`.
+            order: Draws the order of examples for each epoch, which batches are cut from; ``None``: shuffle.
             unfinished: A folder of this very computation, which need not be there, to keep a state of bounded size in; its
                 files must be written whole or not at all, and what is damaged passed over. ``None``: keep nothing.
+
+        Raises:
+            InputError: An order is given to a model that takes none.
         """
+        if order is not None:
+            raise InputError(NO_ORDER.format(type(self).__name__))
         return self.fine_tune(train, num_labels=num_labels, seed=seed, weights=weights)
 
     @abstractmethod

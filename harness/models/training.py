@@ -26,6 +26,7 @@ from harness.seeds import derive_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from harness.components.order import EpochOrder
     from harness.types import FloatArray, IntArray
 
 
@@ -59,12 +60,14 @@ class TrainingSet:
         labels: ``(n,)`` int64 class indices.
         weights: ``(n,)`` float32 loss weights; ``None`` for the unweighted loss.
         feed: How they become batches.
+        order: Draws the order of each epoch; ``None`` for all orders alike.
     """
 
     encodings: Sequence[Encoding]
     labels: IntArray
     weights: FloatArray | None
     feed: Feed
+    order: EpochOrder | None = None
 
     def __len__(self) -> int:
         return len(self.encodings)
@@ -219,7 +222,7 @@ class _Run:
             bar.advance(done // self._per_epoch * len(train) + done % self._per_epoch * options.batch_size)
             for epoch in range(done // self._per_epoch, options.epochs):
                 before = dict(self._order.bit_generator.state)
-                shuffled = self._order.permutation(len(train))
+                shuffled = self._order.permutation(len(train)) if train.order is None else train.order.draw(self._order)
                 for batch in range(done - epoch * self._per_epoch, self._per_epoch):
                     rows = shuffled[batch * options.batch_size : (batch + 1) * options.batch_size]
                     loss = self._step(rows, done)

@@ -13,6 +13,7 @@ from harness.components.model import Model
 from harness.types import Texts
 
 if TYPE_CHECKING:
+    from harness.components.order import EpochOrder
     from harness.models.checkpoints import Checkpoint
     from harness.models.classifier import TransformersClassifier
     from harness.models.runtime import Runtime
@@ -29,6 +30,7 @@ class TransformersModel(Model):
     """
 
     api_version: ClassVar[int] = 1
+    ordered: ClassVar[bool] = True
     neutral: ClassVar[frozenset[str]] = frozenset({"device", "max_tokens_per_batch"})
 
     checkpoint: str = Field(min_length=1)
@@ -103,6 +105,7 @@ class TransformersModel(Model):
         num_labels: int,
         seed: int,
         weights: FloatArray | None = None,
+        order: EpochOrder | None = None,
         unfinished: Path | None = None,
     ) -> TransformersClassifier:
         """Fine-tune, keeping the state of training every half minute; see :meth:`harness.components.Model.fine_tune_resumable`.
@@ -141,7 +144,7 @@ class TransformersModel(Model):
             encodings = encoder([example.texts for example in train])
             train_classifier(
                 model,
-                TrainingSet(encodings, labels, factors, feed),
+                TrainingSet(encodings, labels, factors, feed, order),
                 self._training(),
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),

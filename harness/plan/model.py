@@ -33,7 +33,7 @@ class ArmStages:
         elicit: Its unknown unknowns; ``None``, as the next two, for arms that generate nothing.
         extend: The synthetic examples that it is trained on.
         generate: Those that were made, before the check for leakage.
-        values: The data values that weight its loss, else those that guide its selection, if any do.
+        values: The data values that weight its loss, else those that guide its selection, else those that order its batches.
         classifier: What is evaluated.
         test: Its probabilities on the test set.
         validation: The same on the validation set.

@@ -98,6 +98,7 @@ class Protocol:
         extend: Extend | None = None
         guiding: Value | None = None
         weighting: Value | None = None
+        ordering: Value | None = None
         if arm.generate:
             elicit = self.elicit(name, arm)
             generate = self.generate(name, arm, elicit)
@@ -106,14 +107,16 @@ class Protocol:
             weighting = self.value(arm.weights, extend, name if extend else "")
         elif arm.select is not None and arm.select.values:
             guiding = self.value(arm.select.values)
-        title = "base" if extend is None and weighting is None else name
-        classifier = self.fine_tune(title, extend, weighting, arm)
+        if arm.order:
+            ordering = self.value(arm.order.values, extend, name if extend else "")
+        title = "base" if extend is None and weighting is None and ordering is None else name
+        classifier = self.fine_tune(title, extend, weighting, ordering, arm)
         return ArmStages(
             load=self.load,
             elicit=elicit,
             extend=extend,
             generate=generate,
-            values=weighting or guiding,
+            values=weighting or guiding or ordering,
             classifier=classifier,
             test=self.predict("test", classifier, title),
             validation=self.predict("validation", classifier, title),
@@ -121,9 +124,15 @@ class Protocol:
         )
 
     def fine_tune(
-        self, title: str, extend: Extend | None = None, values: Value | None = None, arm: Arm | None = None
+        self,
+        title: str,
+        extend: Extend | None = None,
+        values: Value | None = None,
+        ordering: Value | None = None,
+        arm: Arm | None = None,
     ) -> FineTune:
         """The classifier of an arm; without one, the base classifier that unknown unknowns are elicited from."""
+        order = arm.order if arm is not None else None
         return self.interned(
             FineTune(
                 self._title("fine-tune", title),
@@ -133,6 +142,9 @@ class Protocol:
                 extend,
                 values,
                 arm.weights_normalisation if arm is not None else "none",
+                ordering,
+                "high" if order is None else order.first,
+                1 if order is None else order.blocks,
             )
         )
 
@@ -270,6 +282,7 @@ class Protocol:
             "attack": (arm.attack or suite.attack) if arm.generate else None,
             "test_attack": suite.test_attack,
             "weights": suite.valuators[arm.weights] if arm.weights else None,
+            "order": suite.valuators[arm.order.values] if arm.order else None,
             "selector": arm.select,
             "selector_values": suite.valuators[arm.select.values] if arm.select and arm.select.values else None,
             "generator": suite.generators[arm.generate] if arm.generate else None,

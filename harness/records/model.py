@@ -142,11 +142,11 @@ class Record(_Part):
     baseline: Annotated[str, Field(pattern=rf"^(?:{NAME})?$")]
     """Name of the arm that differences refer to."""
     arm_definition: dict[str, Any]
-    """The arm's ``weights``, ``select``, ``generate`` as the suite has them."""
+    """The arm's ``weights``, ``order``, ``select``, ``generate`` as the suite has them."""
     thresholds: tuple[float, ...]
     data: DataRecord
     components: dict[str, ComponentUse]
-    """By role: ``dataset``, ``model``, ``attack``, ``test_attack``, ``weights``, ``selector``, ``selector_values``,
+    """By role: ``dataset``, ``model``, ``attack``, ``test_attack``, ``weights``, ``order``, ``selector``, ``selector_values``,
     ``generator``, ``metric:NAME``."""
     counts: dict[str, int]
     """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks``, ``repaired/KIND`` and ``rejected/REASON``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.components.model import NO_ORDER
 from harness.errors import InputError
 from harness.registry import blaming
 from harness.stages.base import Configured, Stage
@@ -27,6 +28,11 @@ def complaints(suite: Suite, needed: Sequence[Stage[Any]] | None) -> list[str]:
         asked = {id(slot.component) for slot in suite.metrics if "costs" in slot.component.needs}
         asked |= {id(component) for stage in needed for component in components_of(stage)}
     found: dict[str, None] = {}
+    ordered = [name for name, arm in suite.arms.items() if arm.order is not None]
+    models = {slot.model for slot in suite.datasets.values()} if ordered else set()
+    for model in (suite.models[name] for name in sorted(models)):
+        if not model.component.ordered:
+            found |= {f"arms.{name}.order: {NO_ORDER.format(model.use)}": None for name in ordered}
     for path, slot in suite.slots():
         if asked is None or id(slot.component) in asked:
             try:

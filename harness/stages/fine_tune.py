@@ -9,6 +9,7 @@ from harness.border.calls import calling
 from harness.border.frozen import frozen
 from harness.border.model import classifier
 from harness.components.model import Model
+from harness.components.order import EpochOrder, First
 from harness.errors import HarnessError
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Values
@@ -19,7 +20,11 @@ from harness.types import FloatArray, Normalisation
 
 @dataclass(frozen=True, eq=False)
 class FineTune(Stage[TrainedClassifier]):
-    """A classifier. With ``values`` its loss is weighted by them (WLDV, thesis eq. 3.8)."""
+    """A classifier.
+
+    With ``values`` its loss is weighted by them (WLDV, thesis eq. 3.8); with ``order_values`` its batches come in the order of
+    these: ``first`` ones first, shuffled inside of ``blocks`` blocks.
+    """
 
     kind: ClassVar[str] = "fine-tune"
     gives: ClassVar = TrainedClassifier
@@ -30,11 +35,16 @@ class FineTune(Stage[TrainedClassifier]):
     extend: Stage[SyntheticData] | None = None
     values: Stage[Values] | None = None
     normalisation: Normalisation = "none"
+    order_values: Stage[Values] | None = None
+    first: First = "high"
+    blocks: int = 1
 
     def options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"model": self.model.identity, "seed": self.seed}
         if self.values is not None:
             options["normalisation"] = self.normalisation
+        if self.order_values is not None:
+            options |= {"first": self.first, "blocks": self.blocks}
         return options
 
     def compute(self, inputs: Inputs, context: Context) -> TrainedClassifier:
@@ -45,12 +55,16 @@ class FineTune(Stage[TrainedClassifier]):
         # The order in which examples are seen is drawn from the seed, synthetic among original (protocol, step 6).
         order = np.random.default_rng(self.seed).permutation(len(train))
         weights = None if values is None else loss_weights(values.values, self.normalisation)[order]
+        in_order = None
+        if (ordering := inputs.get(self.order_values)) is not None:
+            in_order = EpochOrder.by_value(ordering.values[order], self.first, self.blocks)
         with calling(self.model.entry):
             found = self.model.component.fine_tune_resumable(
                 tuple(train[int(i)] for i in order),
                 num_labels=data.task.num_labels,
                 seed=self.seed,
                 weights=frozen(weights),
+                order=in_order,
                 unfinished=context.unfinished,
             )
         return TrainedClassifier(classifier(self.model.entry, found))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from harness.suite.model import Arm, Removal, Suite, Synthesis, Valuation
+from harness.suite.model import Arm, Order, Removal, Suite, Synthesis, Valuation
 from harness.suite.problems import Place, Problem, SuiteError
 from harness.suite.reading import load_suite, parse_suite
 from harness.suite.slots import DatasetSlot, Limit, SelectorSlot, Slot
@@ -14,6 +14,7 @@ __all__ = [
     "Arm",
     "DatasetSlot",
     "Limit",
+    "Order",
     "Place",
     "Problem",
     "Removal",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
+from harness.components.order import First
 from harness.datasets.leakage import DEFAULT_THRESHOLD
 from harness.errors import did_you_mean
 from harness.suite.fields import (
@@ -61,6 +62,17 @@ class Valuation(Section):
     """Remove-high and remove-low curves."""
 
 
+class Order(Section):
+    """In which order an arm's classifier sees its training examples, within each epoch."""
+
+    values: str
+    """Name of the valuator whose data values order the examples, one of `valuators`."""
+    first: First = "high"
+    """`high`: highest values first; `low`: lowest first; `mixed`: equal shares of all blocks in every batch."""
+    blocks: int = Field(10, ge=2, le=10_000)
+    """Into how many blocks of equal size the ordered examples are cut; inside of them they are shuffled, anew in each epoch."""
+
+
 class Arm(Section):
     """One combination of selection, generation and weighting."""
 
@@ -70,6 +82,8 @@ class Arm(Section):
     """Name of the valuator whose data values weight the loss, one of `valuators`. Default: a plain loss."""
     weights_normalisation: Normalisation = "none"
     """`mean` scales the weights to a mean of 1; `none` takes the data values as they are (the thesis's choice)."""
+    order: Order | None = None
+    """Batches in the order of data values. Default: shuffled."""
     select: SelectField = None
     """Which training examples are attacked first: `random` (default), the name of a selector, `{highest: VALUATOR}`,
     `{lowest: VALUATOR}`, or `{use: SELECTOR, values: VALUATOR, ...options}`. Only with `generate`."""
@@ -85,6 +99,8 @@ class Arm(Section):
         written: dict[str, Any] = {"description": self.description} if self.description else {}
         if self.weights is not None:
             written |= {"weights": self.weights, "weights_normalisation": self.weights_normalisation}
+        if self.order is not None:
+            written["order"] = self.order.model_dump()
         if self.select is not None and self.generate is not None:
             written |= {"select": self.select.resolved(), "generate": self.generate}
             written |= {"attack": self.attack.resolved()} if self.attack else {}
@@ -212,6 +228,7 @@ class Suite(Section):
         arms = self.arms.values()
         selections = [(name, arm.select) for name, arm in self.arms.items() if arm.select is not None]
         valuators = {arm.weights for arm in arms} | {slot.values for _, slot in selections}
+        valuators |= {arm.order.values for arm in arms if arm.order is not None}
         valuators |= set(self.valuators) if self.valuation else set()
         models = {slot.model for slot in self.datasets.values()}
         generators = {arm.generate for arm in arms}

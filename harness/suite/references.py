@@ -69,6 +69,9 @@ def _check_arm(data: dict[str, Any], registry: Registry, arm: dict[str, Any]) ->
     weights, select, generate = arm.get("weights"), arm.get("select"), arm.get("generate")
     if isinstance(weights, str):
         yield from known(data, registry, "valuator", weights, ("weights",))
+    order = arm.get("order")
+    if isinstance(order, dict) and isinstance(order.get("values"), str):
+        yield from known(data, registry, "valuator", order["values"], ("order", "values"))
     if isinstance(select, dict):
         for key in ("values",) if "use" in select else ("highest", "lowest"):
             if isinstance(select.get(key), str):

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from harness.registry import registry
-from harness.suite import Arm, Suite, SuiteError, Synthesis, Valuation, json_schema, load_suite, parse_suite
+from harness.suite import Arm, Order, Suite, SuiteError, Synthesis, Valuation, json_schema, load_suite, parse_suite
 from harness.suite.document import read_yaml
 from harness.suite.matrix import Matrix
 from harness.suite.slots import DatasetKeys
@@ -51,6 +51,7 @@ def rows(title: str) -> dict[str, tuple[str, str]]:
         ("Suite", Suite, {"matrix"}),
         ("Data sets", DatasetKeys, set()),
         ("Arms", Arm, set()),
+        ("Order", Order, set()),
         ("Synthesis", Synthesis, set()),
         ("Valuation", Valuation, set()),
         ("A matrix of arms", Matrix, set()),
