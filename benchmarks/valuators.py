@@ -216,6 +216,19 @@ def jobs(n: int, options: argparse.Namespace) -> list[Job]:
         Job("banzhaf", "ours", "subsets", 1000, 1000, lambda p, k: ours(p, "banzhaf", samples=k)),
         Job("loo", "ours", "pass", 1, 1, lambda p, _: ours(p, "loo")),
     ]
+    if n >= LARGE:  # with the batches of the peer, and with as many iterations as its quality takes
+        same: dict[str, Any] = {"batch_size": 256}
+        found += [
+            Job(
+                "dvrl",
+                "ours (256 points)",
+                "iterations",
+                2000,
+                2000,
+                lambda p, k: ours(p, "dvrl", iterations=k, **same),
+            ),
+            Job("dvrl", "ours (100 iterations)", "iterations", 100, 100, lambda p, k: ours(p, "dvrl", iterations=k)),
+        ]
     if odv:
         found += [
             Job(

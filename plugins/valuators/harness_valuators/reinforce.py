@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch.nn import functional
 
 from harness.progress import progress
 from harness_valuators.logistic import Logistic, prepare, validation_probabilities
-from harness_valuators.slopes import pull, slope
+from harness_valuators.slopes import along, pull
 from harness_valuators.utility import Utility
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ PENALTY = 1000.0
 WINDOW = 20
 """Length of the moving average of rewards, in iterations (T of the paper's algorithm 1)."""
 
+LEFT = 1e-3
+"""What is left of the linear systems of the linear baseline: an error there is made up for by the draws' rewards."""
+
 WARM_UP = 40
 """Predictor steps from zero to the start that every selection's predictor shares."""
 
@@ -32,11 +35,15 @@ WARM_UP = 40
 class Estimator(torch.nn.Module):
     """``h(x, y, |y - f_val(x)|)``: log-odds of selection.
 
-    The first linear layers see features and label; the marginal information joins before a small head.
+    The first linear layers see features and label, the features in the block of their class, so that the first one can tell
+    what is usual for each; with two classes it is one block, whose sign is the class. The marginal information joins before a
+    small head.
     """
 
-    def __init__(self, inputs: int, classes: int, options: Dvrl, generator: torch.Generator) -> None:
+    def __init__(self, features: int, classes: int, scale: float, options: Dvrl, generator: torch.Generator) -> None:
         super().__init__()
+        self.features, self.classes, self.scale = features, classes, scale
+        inputs = features + 1 if classes == 2 else (features + 1) * classes
         widths = [inputs, *[options.hidden] * options.layers]
         self.body = torch.nn.ModuleList(torch.nn.Linear(i, o) for i, o in itertools.pairwise(widths))
         self.head = torch.nn.Linear(options.hidden + classes, options.hidden)
@@ -50,14 +57,27 @@ class Estimator(torch.nn.Module):
             torch.nn.init.zeros_(self.out.weight)
             torch.nn.init.zeros_(self.out.bias)
 
-    def forward(self, inputs: torch.Tensor, marginal: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-        """``(n,)`` log-odds from ``(n, inputs)``, ``(n, K)`` and ``(n,)``."""
-        hidden = inputs
-        for layer in self.body:
+    def forward(self, x: torch.Tensor, y: torch.Tensor, marginal: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """``(n,)`` log-odds from features ``(n, D)``, labels ``(n,)``, ``(n, K)`` and ``(n,)``."""
+        first, *others = cast("list[torch.nn.Linear]", list(self.body))
+        hidden = functional.relu(self._placed(x, y, first.weight) + first.bias)
+        for layer in others:
             hidden = functional.relu(layer(hidden))
         hidden = functional.relu(self.head(torch.cat([hidden, marginal], dim=1)))
         logits: torch.Tensor = self.out(hidden)[:, 0] + start
         return logits
+
+    def _placed(self, x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """``(n, hidden)`` products of the first layer with features in the block of their class, and the label behind."""
+        if self.classes == 2:
+            return (x @ (weight[:, :-1] * self.scale).T + weight[:, -1]) * (2 * y[:, None] - 1)
+        blocks, labels = weight[:, : -self.classes] * self.scale, weight[:, -self.classes :]
+        parts, places = [], []
+        for k in torch.unique(y).tolist():  # the blocks of other classes are zero: nothing is computed for them
+            rows = (y == k).nonzero()[:, 0]
+            parts.append(x[rows] @ blocks[:, k * self.features : (k + 1) * self.features].T + labels[:, k])
+            places.append(rows)
+        return torch.cat(parts)[torch.cat(places).argsort()]
 
 
 def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, device: str) -> FloatArray:
@@ -70,14 +90,15 @@ def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, devi
     marginal = (onehot - believed).abs()
     own = (believed * onehot).sum(1)
     start = options.prior * (own - own.mean()) / own.std(correction=0).clamp_min(1e-6)
-    inputs = _inputs(data.x, onehot)
-    estimator = Estimator(inputs.shape[1], data.classes, options, generator).to(device)
+    # The estimator's features have a mean square of 1 each, as its first weights expect; the predictor's have norm 1.
+    scale = math.sqrt(data.x.shape[1]) / float(data.x.square().sum(1).mean().sqrt().clamp_min(1e-6))
+    estimator = Estimator(data.x.shape[1], data.classes, scale, options, generator).to(device)
     optimiser = torch.optim.Adam(estimator.parameters(), lr=options.learning_rate)
     averaged = _Average(estimator, first=options.iterations - max(1, round(options.averaging * options.iterations)))
 
     total, batch = len(data.y), min(options.batch_size, len(data.y))
     rows = torch.arange(total, device=device)
-    base, moving = None, None
+    base, adjoint, moving = None, None, None
     with progress("iterations", total=options.iterations) as bar:
         for iteration in range(options.iterations):
             if batch < total:
@@ -85,11 +106,13 @@ def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, devi
             model = Logistic(data.x[rows], data.y[rows], data.classes, options.l2, data.spectrum)
             if base is None:
                 base = model.steps(model.zeros(), model.x.new_full((batch, 1), 0.5), WARM_UP, 0.5 * batch)
-            scores = estimator(inputs[rows], marginal[rows], start[rows])
+            scores = estimator(model.x, model.labels, marginal[rows], start[rows])
             p = scores.sigmoid()
             draws = _antithetic(p.detach(), options.draws, generator)
             if options.baseline == "linear":
-                base, gains, advantage = _linear(options, model, utility, data.x_valid, base, p.detach(), draws)
+                base, adjoint, gains, advantage = _linear(
+                    options, model, utility, data.x_valid, base, adjoint, p.detach(), draws
+                )
             else:
                 rewards = utility(model.logits(model.scores(_trained(options, model, base, draws), data.x_valid)))
                 gains = torch.zeros_like(p)
@@ -108,17 +131,10 @@ def learn_selection(options: Dvrl, problem: ValuationProblem, *, seed: int, devi
     averaged.restore()
     with torch.no_grad():
         parts = [
-            estimator(inputs[i : i + 8192], marginal[i : i + 8192], start[i : i + 8192]) for i in range(0, total, 8192)
+            estimator(data.x[i : i + 8192], data.y[i : i + 8192], marginal[i : i + 8192], start[i : i + 8192])
+            for i in range(0, total, 8192)
         ]
     return torch.cat(parts).double().sigmoid().cpu().numpy()
-
-
-def _inputs(x: torch.Tensor, onehot: torch.Tensor) -> torch.Tensor:
-    """Features in the block of their class (so that the first layer can tell what is usual for each), then the label."""
-    x = x * math.sqrt(x.shape[1]) / x.square().sum(1).mean().sqrt().clamp_min(1e-6)
-    if onehot.shape[1] == 2:
-        return torch.cat([x * (2 * onehot[:, 1:] - 1), 2 * onehot[:, 1:] - 1], dim=1)
-    return torch.cat([(onehot[:, :, None] * x[:, None]).flatten(1), onehot], dim=1)
 
 
 def _antithetic(p: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
@@ -138,25 +154,36 @@ def _linear(
     utility: Utility,
     x_valid: torch.Tensor,
     base: torch.Tensor,
+    adjoint: torch.Tensor | None,
     p: torch.Tensor,
     draws: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The predictor of the expected selection, the slope of the expected reward, and what is left of the draws' rewards."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What an iteration learns about the expected reward.
+
+    Returns:
+        The predictor of the expected selection, and what :meth:`Logistic.solve` made of it (the next iteration starts from
+        both); the slope of the expected reward, and what is left of the draws' rewards.
+    """
     base = model.steps(base, p[:, None], options.predictor_steps + 2, float(p.sum()))
     count = len(x_valid)
-    gains = slope(model, base, p, pull(model, utility, base, x_valid), x_valid)
+    right = [x_valid.T @ pull(model, utility, base, x_valid)]
+    if options.trust:
+        on_train = Utility(utility.name, model.labels, utility.threshold)
+        own = options.trust * p[:, None] * pull(model, on_train, base, model.x)
+        right.append(model.x.T @ own)
+    adjoint = model.solve(base, p, torch.stack(right, dim=1), start=adjoint, tolerance=LEFT)
+    found = along(model, base, adjoint)
+    gains = found[:, 0]
     rewards = count * utility(model.logits(model.scores(_trained(options, model, base, draws), x_valid)))
     centre = count * utility(model.logits(model.scores(base, x_valid)))
     advantage = rewards - centre - gains @ (draws - p[:, None])
     if options.trust:
-        on_train = Utility(utility.name, model.labels, utility.threshold)
-        own = options.trust * p[:, None] * pull(model, on_train, base, model.x)
-        leverage = (model.x**2 / model.preconditioner(float(p.sum()))).sum(1)
+        leverage = model.x.square() @ (1 / model.preconditioner(float(p.sum())))
         on_itself = (model.residuals(base)[:, 0] * own).sum(1) * leverage
-        gains = gains + slope(model, base, p, own, model.x) - on_itself
+        gains = gains + found[:, 1] - on_itself
     advantage = advantage.to(gains.dtype)
     scale = gains.std(correction=0).clamp_min(1e-12)
-    return base, gains / scale, advantage / scale
+    return base, adjoint, gains / scale, advantage / scale
 
 
 def _loss(

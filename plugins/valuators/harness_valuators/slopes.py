@@ -40,5 +40,10 @@ def slope(
     Returns:
         ``(N,)``.
     """
-    adjoint = model.solve(theta, weights, x.T @ pulls, iterations=iterations)
-    return (model.residuals(theta)[:, 0] * (model.x @ adjoint)).sum(1)
+    adjoint = model.solve(theta, weights, (x.T @ pulls)[:, None], iterations=iterations)
+    return along(model, theta, adjoint)[:, 0]
+
+
+def along(model: Logistic, theta: torch.Tensor, adjoint: torch.Tensor) -> torch.Tensor:
+    """``(N, R)`` derivatives by the points' weights of ``R`` sums of utilities, from :meth:`Logistic.solve`'s ``(D, R, C)``."""
+    return (model.residuals(theta) * model.scores(adjoint)).sum(2)
