@@ -138,7 +138,7 @@ def compare(case: Case, rounds: int, device: str) -> dict[str, Any]:
     return row
 
 
-def ours(case: Case, device: str) -> float:
+def ours(case: Case, device: str, *, clock: Callable[[], float] = time.process_time, dtype: str = "float32") -> float:
     from harness.models import loading
 
     model: Any = harness.component(
@@ -150,22 +150,23 @@ def ours(case: Case, device: str) -> float:
         max_length=case.max_length,
         num_hidden_layers=case.layers,
         device=device,
+        dtype=dtype,
     )
     loaded = loading.load_for_fine_tuning
     spent = 0.0
 
     def timed(*args: Any, **options: Any) -> Any:  # loading is not part of the comparison
         nonlocal spent
-        start = time.process_time()
+        start = clock()
         result = loaded(*args, **options)
-        spent = time.process_time() - start
+        spent = clock() - start
         return result
 
     loading.load_for_fine_tuning = timed
     try:
-        start = time.process_time()
+        start = clock()
         model.fine_tune(case.examples, num_labels=2, seed=0)
-        return time.process_time() - start - spent
+        return clock() - start - spent
     finally:
         loading.load_for_fine_tuning = loaded
 
@@ -200,7 +201,7 @@ def order(case: Case) -> np.ndarray:
     return np.random.default_rng(derive_seed(0, "order")).permutation(len(case.examples))
 
 
-def trainer(case: Case, device: str) -> float:
+def trainer(case: Case, device: str, *, clock: Callable[[], float] = time.process_time, bf16: bool = False) -> float:
     import transformers as hf
 
     model, tokenizer = fresh(case)
@@ -221,13 +222,14 @@ def trainer(case: Case, device: str) -> float:
             logging_strategy="no",
             disable_tqdm=True,
             use_cpu=device == "cpu",
+            bf16=bf16,
         )
-        start = time.process_time()
+        start = clock()
         runner = Ordered(
             model, options, train_dataset=encoded(case, tokenizer), data_collator=hf.DataCollatorWithPadding(tokenizer)
         )
         runner.train()
-        return time.process_time() - start
+        return clock() - start
 
 
 def plain(case: Case, device: str) -> float:

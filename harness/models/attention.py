@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from harness.models.dropout import Dropout
+from harness.models.runtime import moved
 
 SCORES = 1 << 17
 """Attention scores per head of one group at most, so that all heads of it stay in a processor's caches."""
@@ -58,7 +59,7 @@ def groups_of(lengths: Sequence[int], device: torch.device) -> list[Group]:
         else:
             slots = np.flatnonzero(inside)
             bias = np.where(inside, np.float32(0), np.float32(-np.inf))[:, None, None]
-            arrays = (torch.from_numpy(array).to(device) for array in (slots, bias))
+            arrays = (moved(array, device) for array in (slots, bias))
             found.append(Group(row, last, start, stop, longest, *arrays))
         row, start = last, stop
     return found

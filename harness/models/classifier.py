@@ -15,8 +15,8 @@ from harness.components.model import Classifier, Encoding
 from harness.errors import InputError
 from harness.models.feed import Feed, encoder_of, outputs_of, settle_padding
 from harness.models.forward import Forward, forward_of
-from harness.models.runtime import Runtime, within_memory
-from harness.models.tokens import Encoder, longest, token_batches
+from harness.models.runtime import Budget, Runtime, within_memory
+from harness.models.tokens import Encoder, longest
 from harness.progress import progress
 from harness.quiet import quiet
 from harness.types import Texts
@@ -24,7 +24,7 @@ from harness.types import Texts
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from harness.types import FloatArray
+    from harness.types import FloatArray, IntArray
 
 REPORTED_FROM = 256
 """Fewer texts than this are predicted without a progress bar: an attack asks thousands of times."""
@@ -66,6 +66,7 @@ class TransformersClassifier(Classifier):
         # Saved with the tokenizer, so that whoever loads the folder cuts texts at the same place.
         self.tokenizer.model_max_length = self.max_length
         self._encode = Encoder(tokenizer, self.max_length, segments=self.feed.segments)
+        self._budget = Budget(runtime.max_tokens_per_batch)
         self._drift = None if runtime.dtype == torch.float32 else _Drift(runtime.dtype)
         if runtime.backend == "onnx":
             from harness.models.onnx import check_installed
@@ -109,14 +110,13 @@ class TransformersClassifier(Classifier):
     def _predict(self, encodings: Sequence[Encoding], advance: Any) -> FloatArray:
         if not encodings:
             return np.zeros((0, self.num_labels), dtype=np.float32)
-        batches = list(token_batches(encodings, self.runtime.max_tokens_per_batch))
-        logits = []
+        batches, logits = [], []
         forward = self._forward
         with self.runtime.inference():
-            for rows in batches:
-                batch = [encodings[row] for row in rows]
-                logits.append(forward(batch))
-                advance(len(batch))
+            for rows, found in self._budget.each(encodings, lambda rows: forward([encodings[row] for row in rows])):
+                batches.append(rows)
+                logits.append(found)
+                advance(len(rows))
         probs = _softmax(logits)
         if self._drift is not None and self._drift.wanted:
             with within_memory("Set `dtype: float32`."), torch.inference_mode():
@@ -181,20 +181,22 @@ def embed(encoder: torch.nn.Module, encodings: Sequence[Encoding], feed: Feed, r
     unique = list(distinct)
     config: Any = encoder.config
     pooled = np.empty((len(unique), config.hidden_size), dtype=np.float32)
+
+    def pool(rows: IntArray) -> torch.Tensor:
+        inputs = feed.batch([unique[row] for row in rows], runtime.device)
+        states = getattr(outputs_of(encoder, inputs), "last_hidden_state", None)
+        if states is None:
+            raise InputError(f"{type(encoder).__name__}, the checkpoint's encoder, gives no token vectors to embed by.")
+        states, mask = states.float(), inputs["attention_mask"]
+        if runtime.pooling == "cls":
+            found: torch.Tensor = states[torch.arange(len(rows), device=runtime.device), mask.argmax(dim=1)]
+            return found
+        mask = mask.unsqueeze(-1).to(states.dtype)
+        vectors: torch.Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1)
+        return vectors
+
     with progress("texts", total=len(unique)) as bar, runtime.inference():
-        for rows in token_batches(unique, runtime.max_tokens_per_batch):
-            inputs = feed.batch([unique[row] for row in rows], runtime.device)
-            states = getattr(outputs_of(encoder, inputs), "last_hidden_state", None)
-            if states is None:
-                raise InputError(
-                    f"{type(encoder).__name__}, the checkpoint's encoder, gives no token vectors to embed by."
-                )
-            states, mask = states.float(), inputs["attention_mask"]
-            if runtime.pooling == "cls":
-                vectors = states[torch.arange(len(rows), device=runtime.device), mask.argmax(dim=1)]
-            else:
-                mask = mask.unsqueeze(-1).to(states.dtype)
-                vectors = (states * mask).sum(dim=1) / mask.sum(dim=1)
+        for rows, vectors in Budget(runtime.max_tokens_per_batch).each(unique, pool):
             pooled[rows] = vectors.cpu().numpy()
             bar.advance(len(rows))
     return pooled[[distinct[encoding] for encoding in encodings]]

@@ -11,6 +11,7 @@ import torch
 
 from harness.components.model import Encoding
 from harness.errors import HarnessError, InputError
+from harness.models.runtime import moved
 from harness.models.tokens import padded
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Feed:
         arrays = {"input_ids": ids, "attention_mask": mask}
         if segments is not None:
             arrays["token_type_ids"] = segments
-        return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
+        return {name: moved(array, device) for name, array in arrays.items()}
 
 
 def settle_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, where: str) -> None:

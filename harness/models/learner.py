@@ -16,6 +16,7 @@ from harness.models.attention import attend, groups_of
 from harness.models.dropout import Dropout
 from harness.models.feed import Feed, outputs_of
 from harness.models.packed import Layer, Parts, Rates, parts_of
+from harness.models.runtime import moved
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -137,7 +138,7 @@ class PackedLearner:
         whole, ids, padding, rest = words.weight, self._ids, self._padding, Rest()
         used, self._ids = np.unique(ids, return_inverse=True)
         self._padding = None if padding is None or padding not in used else int(np.searchsorted(used, padding))
-        index = torch.from_numpy(used).to(self._device)
+        index = moved(used, self._device)
         words.weight = nn.Parameter(whole.detach().index_select(0, index))
         try:
             yield rest
@@ -160,14 +161,14 @@ class PackedLearner:
             states = self._after(layer, rates, states, attended)
         layer, rates = last
         key, value = layer.key(states), layer.value(states)
-        states = _First.apply(states, torch.from_numpy(first).to(self._device))  # type: ignore[no-untyped-call]
+        states = _First.apply(states, moved(first, self._device))  # type: ignore[no-untyped-call]
         attended = attend(layer.query(states), key, value, self._heads, groups, rates.attention, self._dropout)
         return self._parts.head(self._after(layer, rates, states, attended))
 
     def _embed(self, tokens: IntArray) -> Tensor:
         parts = self._parts.embeddings
         ids, positions, segments = (
-            torch.from_numpy(array[tokens]).to(self._device) for array in (self._ids, self._positions, self._segments)
+            moved(array[tokens], self._device) for array in (self._ids, self._positions, self._segments)
         )
         states = embedding(ids, parts.word_embeddings.weight, self._padding) + parts.position_embeddings(positions)
         if hasattr(parts, "token_type_embeddings"):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from harness.components.model import Encoding
 from harness.errors import HarnessError, InputError
+from harness.models.tokens import longest_first
+
+if TYPE_CHECKING:
+    from harness.types import IntArray
 
 TOKENS_PER_BATCH = {"cpu": 512, "mps": 8192, "cuda": 65536}
 """Padded tokens per forward pass by kind of device. On a CPU large batches are slower: they leave the caches."""
@@ -79,6 +86,61 @@ class Runtime:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+class Budget:
+    """Tokens in one forward pass, which are halved for good when they do not fit into the device's memory.
+
+    Args:
+        tokens: Padded tokens at most: rows times the longest row.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+
+    def each(
+        self, encodings: Sequence[Encoding], compute: Callable[[IntArray], torch.Tensor]
+    ) -> Iterator[tuple[IntArray, torch.Tensor]]:
+        """Batches of positions, longest inputs first, each with what ``compute`` makes of it.
+
+        An input that is longer than the budget makes a batch of its own.
+
+        Raises:
+            torch.OutOfMemoryError: A single input does not fit.
+        """
+        order = longest_first(encodings)
+        start = 0
+        while start < len(order):
+            longest = max(1, len(encodings[order[start]].input_ids))
+            rows = order[start : start + max(1, self.tokens // longest)]
+            computed = _unless_full(compute, rows)
+            if computed is None:
+                self.tokens = len(rows) // 2 * longest
+                logging.getLogger(__name__).warning(
+                    "out of memory: batches of at most %s tokens from here on", f"{self.tokens:,}"
+                )
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                continue
+            yield rows, computed
+            start += len(rows)
+
+
+def _unless_full(compute: Callable[[IntArray], torch.Tensor], rows: IntArray) -> torch.Tensor | None:
+    try:
+        return compute(rows)
+    except torch.OutOfMemoryError:
+        if len(rows) == 1:
+            raise
+        return None  # what the failed pass holds is let go of with its frames
+
+
+def moved(array: np.ndarray[Any, Any], device: torch.device) -> torch.Tensor:
+    """An array on ``device``; to a GPU from pinned memory, so that the copy need not be waited for."""
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -120,18 +120,10 @@ def _repaired(text: str) -> str:
 IdArray = npt.NDArray[np.int64]
 
 
-def token_batches(encodings: Sequence[Encoding], max_tokens: int) -> Iterator[IdArray]:
-    """Batches of positions, longest inputs first, such that rows times longest row is at most ``max_tokens``.
-
-    An input that is longer than ``max_tokens`` makes a batch of its own.
-    """
+def longest_first(encodings: Sequence[Encoding]) -> IdArray:
+    """Positions of tokenised inputs, longest first, equally long ones in their order."""
     lengths = np.fromiter((len(e.input_ids) for e in encodings), dtype=np.int64, count=len(encodings))
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        rows = max(1, max_tokens // max(1, int(lengths[order[start]])))
-        yield order[start : start + rows]
-        start += rows
+    return np.argsort(-lengths, kind="stable")
 
 
 def padded(

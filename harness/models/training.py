@@ -19,7 +19,7 @@ from harness.models.dropout import Dropout
 from harness.models.feed import Feed
 from harness.models.keeping import Keeper, State
 from harness.models.learner import Learner, Rest, learner_of
-from harness.models.runtime import Runtime
+from harness.models.runtime import Runtime, moved
 from harness.progress import progress
 from harness.seeds import derive_seed
 
@@ -277,7 +277,7 @@ class _Run:
     def _part(self, rows: IntArray, of: int) -> float:
         with self._runtime.arithmetic():
             logits = self._learner.logits(rows)
-        index = torch.from_numpy(rows).to(self._runtime.device)
+        index = moved(rows, self._runtime.device)
         losses = torch.nn.functional.cross_entropy(logits.float(), self._targets[index], reduction="none")
         loss = (losses if self._factors is None else losses * self._factors[index]).sum() / of
         loss.backward()  # type: ignore[no-untyped-call]

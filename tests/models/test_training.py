@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -153,6 +154,26 @@ def test_attention_elsewhere_is_the_same():
     assert torch.allclose(outs[0], outs[1].float(), atol=0.05)
     for a, b in zip(exact, coarse, strict=True):
         assert torch.allclose(a.grad, b.grad.float(), atol=0.15)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_training_in_bfloat16(family):
+    """The arithmetic is that of a GPU, and so is the way through the attention; a CPU computes it as well."""
+    reduced = dataclasses.replace(CPU, dtype=torch.bfloat16)
+    trained = []
+    for runtime in (CPU, reduced):
+        model, train = tiny(family)
+        assert isinstance(learner_of(model, train.encodings, train.feed, runtime, Dropout(0)), PackedLearner)
+        with seeded(0, CPU.device):
+            train_classifier(model, train, OPTIONS, runtime=runtime, seed=5)
+        trained.append(model.state_dict())
+    before = tiny(family)[0].state_dict()
+    for name, exact in trained[0].items():
+        assert trained[1][name].dtype == exact.dtype == torch.float32
+        if name.endswith(("query.weight", "q_lin.weight", "classifier.weight")):
+            moved = (exact - before[name]).flatten()
+            along = torch.nn.functional.cosine_similarity(moved, (trained[1][name] - before[name]).flatten(), dim=0)
+            assert along > 0.95, name
 
 
 def test_masks():

@@ -193,6 +193,58 @@ def test_predictions_hardly_depend_on_the_batches(tmp_path):
     assert np.unique(wide.round(4), axis=0).shape[0] > 40  # the texts do differ
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_budgets_of_tokens_give_the_same_labels_and_unknown_unknowns(tmp_path, device):
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    folder = write_checkpoint(tmp_path, "bert", head=True)
+    rng = random.Random(5)
+    texts = [sentence(rng, rng.randrange(60)) for _ in range(300)]
+    truth = np.arange(300) % 2
+    found = []
+    for budget in (512, 4096, 65_536):
+        probs = harness.load_classifier(folder, device=device, max_tokens_per_batch=budget).predict_proba(texts)
+        wrong = probs.argmax(axis=1) != truth
+        found.append(
+            (probs.argmax(axis=1).tolist(), [int((wrong & (probs.max(axis=1) >= t)).sum()) for t in (0.65, 0.8)])
+        )
+    assert found[0] == found[1] == found[2]
+    assert found[0][1][0] > 20
+
+
+def test_a_batch_that_does_not_fit_is_halved_for_good(tmp_path, monkeypatch, caplog):
+    import torch
+
+    from harness.models.feed import Feed
+
+    classifier = harness.load_classifier(write_checkpoint(tmp_path, "bert", head=True))
+    rng = random.Random(5)
+    texts = [sentence(rng, rng.randrange(40)) for _ in range(50)]
+    expected, vectors = classifier.predict_proba(texts), classifier.embed(texts)
+    forward, batch, room, sizes = classifier._forward, Feed.batch, [], []
+
+    def fits(encodings):
+        sizes.append(len(encodings) * len(encodings[0].input_ids))
+        if sizes[-1] > room[-1]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore")
+        return encodings
+
+    classifier.__dict__["_forward"] = lambda encodings: forward(fits(encodings))
+    monkeypatch.setattr(Feed, "batch", lambda self, encodings, device: batch(self, fits(encodings), device))
+    room.append(130)
+    assert np.allclose(classifier.predict_proba(texts), expected, atol=1e-6)
+    assert "out of memory: batches of at most" in caplog.text
+    failed = sum(size > 130 for size in sizes)
+    classifier.predict_proba(texts)
+    assert sum(size > 130 for size in sizes) == failed  # the second time it is known
+    assert np.allclose(classifier.embed(texts), vectors, atol=1e-6)
+    room.append(3)
+    with pytest.raises(HarnessError, match="Out of memory: CUDA out of memory"):
+        classifier.predict_proba(texts)
+
+
 def test_encodings_are_short_hashable_and_predict_the_same(tmp_path):
     classifier = harness.load_classifier(write_checkpoint(tmp_path, "bert", head=True))
     texts = ["a good film", ("a good film", "a bad plot"), "a  good film", "", "it was \ud800 fine"]
