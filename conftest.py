@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per worker: small models gain nothing from more
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-settings.register_profile("harness", deadline=None, derandomize=True)
+settings.register_profile("harness", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("harness")

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def attacked(
-    attack: Configured[Attack], victim: Classifier, examples: Sequence[Example], *, num_labels: int, seed: int
+    attack: Configured[Attack],
+    victim: Classifier,
+    examples: Sequence[Example],
+    *,
+    num_labels: int,
+    seeds: Sequence[int],
 ) -> Generator[AttackResult, None, None]:
     """The results of an attack, one per example and in their order, each checked as it comes.
 
@@ -32,7 +37,7 @@ def attacked(
         victim: The classifier that it attacks.
         examples: What it attacks; may be lazy.
         num_labels: Number of classes K.
-        seed: The seed of the first example.
+        seeds: The seed of each example.
 
     Yields:
         Results with plain integers and float32 probabilities.
@@ -41,7 +46,7 @@ def attacked(
         HarnessError: It fails, or breaks its contract; the message says at which example.
     """
     entry, count = attack.entry, 0
-    results = drawn(entry, lambda: attack.component.attack(victim, examples, seed=seed))
+    results = drawn(entry, lambda: attack.component.attack_each(victim, examples, seeds=seeds))
     try:
         for result in results:
             if count == len(examples):

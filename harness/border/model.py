@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.border.calls import calling
@@ -30,11 +31,27 @@ def classifier(entry: Entry, found: Any) -> Classifier:
     return found
 
 
-def loaded(trained: TrainedClassifier, model: Configured[Model]) -> Classifier:
-    """A fine-tuned classifier, read back by its model."""
-    with calling(model.entry):
-        found = trained.load(model.component)
-    return classifier(model.entry, found)
+_kept: dict[tuple[Path, str, str], Classifier] = {}
+"""The classifier of the part that this process computed last, by where it was read from and by what."""
+
+
+def loaded(trained: TrainedClassifier, model: Configured[Model], *, keep: bool = False) -> Classifier:
+    """A fine-tuned classifier, read back by its model.
+
+    Args:
+        trained: The artifact's content.
+        model: What it is of.
+        keep: Hold it in this process until another one is read: the next part will want the same, as a rule.
+    """
+    key = (Path(str(trained.source)), model.entry.key, repr(model.component))
+    found = _kept.get(key)
+    if found is None:
+        _kept.clear()
+        with calling(model.entry):
+            found = classifier(model.entry, trained.load(model.component))
+    if keep and isinstance(trained.source, Path):
+        _kept[key] = found
+    return found
 
 
 def embeddings(entry: Entry, rows: Any, n: int) -> FloatArray:

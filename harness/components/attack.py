@@ -66,3 +66,14 @@ class Attack(Component):
         seed ``seed + i`` alone. A caller that has enough stops iterating; little work must have been done in vain.
         ``examples`` is only indexed and measured, so it may be lazy.
         """
+
+    def attack_each(
+        self, victim: Classifier, examples: Sequence[Example], *, seeds: Sequence[int]
+    ) -> Iterator[AttackResult]:
+        """The same with a seed for each example: ``seeds[i]`` alone decides what is random in attacking example ``i``.
+
+        This is what stages call: an example's seed belongs to its place in its data set, whenever it is attacked. By default
+        each example is attacked by a call of :meth:`attack` of its own; implement it where examples can share batches.
+        """
+        for position, seed in enumerate(seeds):
+            yield from self.attack(victim, [examples[position]], seed=seed)

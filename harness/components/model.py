@@ -33,6 +33,15 @@ class Classifier(ABC):
     num_labels: int
     """Number of classes K."""
 
+    @property
+    def batch_invariant(self) -> bool:
+        """Whether the probabilities of an input do not depend on which inputs are predicted beside it, to the last bit.
+
+        Of such a classifier the result of attacking an example is the same whatever is attacked beside it, and arms that
+        attack the same example share it. Say so only where it is certain.
+        """
+        return False
+
     @abstractmethod
     def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Tokenise, truncated to the model's maximum length."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from harness.errors import HarnessError
 from harness.observers.hooks import Observers, StageInfo
-from harness.stages.base import Stage
+from harness.stages.base import PartsWanted, Stage
 
 
 class StageError(HarnessError):
@@ -38,7 +38,7 @@ class StageError(HarnessError):
 
 def info(stage: Stage[Any]) -> StageInfo:
     """A stage as observers see it, its place not known."""
-    return StageInfo(stage.kind, stage.id, stage.title)
+    return StageInfo(stage.kind, stage.id, stage.title, part=stage.is_part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ class Report(Protocol):
 class Numbered:
     """Passes reports on to observers, with the place of each stage among those to compute.
 
+    A stage that is divided starts once for them, and moves as its parts are finished.
+
     Args:
         observers: Who is told.
         of: Number of stages to compute, as far as is known; damage may add to it.
@@ -91,9 +93,38 @@ class Numbered:
     def __init__(self, observers: Observers, of: int) -> None:
         self._observers, self._of = observers, of
         self._numbers: dict[str, int] = {}
+        self._started: set[str] = set()
+        self._wholes: dict[str, list[StageInfo]] = {}  # by id of the part
+        self._parts: dict[str, tuple[set[str], int | None]] = {}  # by id of the whole: parts to do, number of all
 
     def __call__(self, hook: str, stage: StageInfo, **arguments: Any) -> None:
         """A :class:`Report`."""
-        number = self._numbers.setdefault(stage.id, len(self._numbers) + 1)
-        place = replace(stage, number=number, of=max(self._of, number))
+        if hook == "stage_started":
+            if stage.id in self._started:
+                return
+            self._started.add(stage.id)
+        place = stage
+        if not stage.part:
+            number = self._numbers.setdefault(stage.id, len(self._numbers) + 1)
+            place = replace(stage, number=number, of=max(self._of, number))
         self._observers.call(hook, stage=place, **arguments)
+        if hook in {"stage_finished", "stage_failed"}:
+            self._started.discard(stage.id)
+            for whole in self._wholes.pop(stage.id, []):
+                self._progress(whole, stage, arguments.get("error"))
+
+    def divided(self, stage: Stage[Any], wanted: PartsWanted) -> None:
+        """A stage has asked for parts."""
+        self._parts[stage.id] = {part.id for part in wanted.parts}, wanted.total
+        for part in wanted.parts:
+            self._wholes.setdefault(part.id, []).append(info(stage))
+
+    def _progress(self, whole: StageInfo, part: StageInfo, error: BaseException | None) -> None:
+        """A part of a stage is finished, or has failed, and the whole with it."""
+        left, total = self._parts[whole.id]
+        left.discard(part.id)
+        if error is not None:
+            if whole.id in self._started:
+                self("stage_failed", whole, error=error)
+        elif total is not None:
+            self("stage_progressed", whole, unit="parts", done=total - len(left), total=total, notes={})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.engines.base import Finished, Numbered, Report, StageError
+from harness.engines.base import Finished, Numbered, StageError
 from harness.engines.demand import missing
 from harness.engines.threads import computing_with
-from harness.engines.work import available, compute_stage
+from harness.engines.work import available, computed
 from harness.observers.hooks import Observers
 from harness.stages.base import Stage
 from harness.store.store import Store
@@ -34,13 +34,13 @@ class LocalEngine:
                 finished = Finished(target, self._settle(target, failed, report))
             yield finished
 
-    def _settle(self, target: Stage[Any], failed: dict[str, StageError], report: Report) -> StageError | None:
+    def _settle(self, target: Stage[Any], failed: dict[str, StageError], report: Numbered) -> StageError | None:
         """Why a target cannot be had; adds to ``failed``, the errors by id of the stages that failed or rest on one."""
         for stage in missing([target], self._store):
             error = next((failed[up.id] for up in (stage, *stage.inputs().values()) if up.id in failed), None)
             try:
                 if error is None:
-                    compute_stage(stage, self._store, report)
+                    computed(stage, self._store, report, report.divided)
             except StageError as found:
                 error = failed[found.stage.id] = found
             if error is not None:
@@ -48,7 +48,7 @@ class LocalEngine:
                 return error
         try:
             if target.id not in failed:
-                available(target, self._store, report)
+                available(target, self._store, report, report.divided)
         except StageError as found:
             failed[found.stage.id] = failed[target.id] = found
         return failed.get(target.id)

@@ -16,7 +16,7 @@ from harness.engines.schedule import Schedule
 from harness.engines.workers import UNGUARDED, Worker, refuse_in_bootstrap, unguarded
 from harness.errors import HarnessError
 from harness.observers.hooks import Observers
-from harness.stages.base import Stage
+from harness.stages.base import PartsWanted, Stage
 from harness.store.store import Store
 
 LIVES = 2
@@ -116,7 +116,11 @@ class _Crew:
             elif kind == "stopped":
                 raise KeyboardInterrupt
             elif worker.stage is not None:
-                self._schedule.done(worker.stage, content)
+                if isinstance(content, PartsWanted):
+                    self._report.divided(worker.stage, content)
+                    self._schedule.divide(worker.stage, content.parts)
+                else:
+                    self._schedule.done(worker.stage, content)
                 worker.stage = None
 
     def _lose(self, worker: Worker, ended: str) -> None:

@@ -30,6 +30,7 @@ class Schedule:
         self._store = store
         self.unsettled = {stage.id: stage for stage in targets}
         self.todo = {stage.id: stage for stage in missing(targets, store)}
+        self._parts: dict[str, Sequence[Stage[Any]]] = {}  # by id of the stage that wants them
         self._running: set[str] = set()
         self._failed: dict[str, StageError] = {}
         self._repaired: set[str] = set()
@@ -42,7 +43,7 @@ class Schedule:
             for stage in list(self.todo.values()):
                 if stage.id in self._running:
                     continue
-                inputs = list(stage.inputs().values())
+                inputs = [*stage.inputs().values(), *self._parts.get(stage.id, ())]
                 error = next((self._failed[source.id] for source in inputs if source.id in self._failed), None)
                 if error is not None:
                     self.done(stage, error)
@@ -61,6 +62,12 @@ class Schedule:
         self.todo.pop(stage.id, None)
         if error is not None:
             self._failed[stage.id] = self._failed[error.stage.id] = error
+
+    def divide(self, stage: Stage[Any], parts: Sequence[Stage[Any]]) -> None:
+        """A stage was taken and wants parts first. They go before what has not been begun."""
+        self._running.discard(stage.id)
+        self._parts[stage.id] = parts
+        self.todo = {part.id: part for part in parts if part.id not in self._failed} | self.todo
 
     def give_back(self, stage: Stage[Any]) -> None:
         """A stage was taken and not computed."""

@@ -26,7 +26,7 @@ from harness.engines.work import compute_stage
 from harness.errors import InputError
 from harness.observers.hooks import StageInfo
 from harness.quiet import logged_by
-from harness.stages.base import Stage
+from harness.stages.base import PartsWanted, Stage
 from harness.store.store import Store
 
 NAME = "harness-worker"
@@ -35,7 +35,8 @@ UNGUARDED = 76
 
 ELSEWHERE = "Only what an importable module defines reaches other processes; --jobs 1 (jobs=1) needs none."
 Message = tuple[str, Any]
-"""``ready``; ``report``: hook, stage, arguments; ``log``: logger, level, line; ``done``: an error or ``None``; ``stopped``."""
+"""``ready``; ``report``: hook, stage, arguments; ``log``: logger, level, line; ``done``: an error, parts
+that are wanted, or ``None``; ``stopped``."""
 
 
 def refuse_in_bootstrap() -> None:
@@ -83,15 +84,15 @@ def serve(connection: Connection, printed: Connection, store: Store) -> None:
         while True:
             seen, payload = connection.recv()
             try:
-                tell("done", _failure(seen, payload, store, report))
+                tell("done", _computed(seen, payload, store, report))
             except KeyboardInterrupt:
                 tell("stopped")
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
 
 
-def _failure(seen: StageInfo, payload: bytes, store: Store, report: Any) -> StageError | None:
-    """Compute a pickled stage; why that failed, if it did."""
+def _computed(seen: StageInfo, payload: bytes, store: Store, report: Any) -> StageError | PartsWanted | None:
+    """Compute a pickled stage; why that failed, if it did, or which parts have to be there before."""
     try:
         stage = pickle.loads(payload)  # noqa: S301 - from the process that started this one
     except Exception as error:  # noqa: BLE001 - whatever importing a component raises
@@ -101,10 +102,10 @@ def _failure(seen: StageInfo, payload: bytes, store: Store, report: Any) -> Stag
         report("stage_failed", seen, error=failure)
         return failure
     try:
-        compute_stage(stage, store, report)
+        found = compute_stage(stage, store, report)
     except StageError as error:
         return error
-    return None
+    return found if isinstance(found, PartsWanted) else None
 
 
 class _Sent(logging.Handler):

@@ -14,7 +14,7 @@ import torch
 from harness.components.model import Classifier, Encoding
 from harness.errors import InputError
 from harness.models.feed import Feed, encoder_of, outputs_of, settle_padding
-from harness.models.forward import Forward, forward_of
+from harness.models.forward import Forward, forward_of, is_batch_invariant
 from harness.models.runtime import Budget, Runtime, within_memory
 from harness.models.tokens import Encoder, longest
 from harness.progress import progress
@@ -77,6 +77,11 @@ class TransformersClassifier(Classifier):
     def _forward(self) -> Forward:
         # Not made before it is needed: a classifier that is only saved, or embeds, does without.
         return forward_of(self.model, self.feed, self.runtime)
+
+    @cached_property
+    def batch_invariant(self) -> bool:
+        """See :attr:`harness.components.model.Classifier.batch_invariant`: BERT's kin in float32 on a CPU, by torch."""
+        return is_batch_invariant(self.model, self.runtime, self._forward)
 
     def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Tokenise, truncated to ``max_length``; pairs lose tokens of the longer text first."""

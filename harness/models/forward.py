@@ -38,8 +38,9 @@ def forward_of(model: PreTrainedModel, feed: Feed, runtime: Runtime) -> Forward:
     if parts is not None:
         packed = PackedClassifier(model, parts, prepacked=not exported)
         if exported:
-            return _in_onnx(model, packed, lambda batch: packed.inputs(batch)._asdict(), GRID_SIZES)
-        return lambda batch: packed(*packed.inputs(batch))
+            session = _in_onnx(model, packed, lambda batch: packed.inputs(batch)._asdict(), GRID_SIZES)
+            return lambda batch: session(batch)[: len(batch)]
+        return lambda batch: packed(*packed.inputs(batch))[: len(batch)]
 
     def inputs(batch: Sequence[Encoding]) -> dict[str, torch.Tensor]:
         return feed.batch(batch, runtime.device)
@@ -47,6 +48,28 @@ def forward_of(model: PreTrainedModel, feed: Feed, runtime: Runtime) -> Forward:
     if exported:
         return _in_onnx(model, _ByPosition(model), inputs, PADDED_SIZES)
     return lambda batch: _logits(model, inputs(batch))
+
+
+def is_batch_invariant(model: PreTrainedModel, runtime: Runtime, forward: Forward) -> bool:
+    """Whether the logits of an input do not depend on the inputs beside it, to the last bit.
+
+    They are meant not to where the model is run packed by torch. The libraries under it promise no such thing, so it is
+    tried on this machine: inputs of many lengths alone, in pairs and all together.
+    """
+    if runtime.backend != "torch" or not runtime.exact_cpu or parts_of(model) is None:
+        return False
+    longest = min(int(model.config.max_position_embeddings) - 2, 120)
+    vocabulary = int(model.config.vocab_size)
+    tried = [
+        Encoding(tuple((31 * length + 7 * place) % vocabulary for place in range(length)))
+        for length in (1, 2, 5, 11, 16, 17, 23, 31, 32, 45, 64, 77, longest)
+        if length <= longest
+    ]
+    with runtime.inference():
+        together = forward(tried)
+        alone = torch.cat([forward([encoding]) for encoding in tried])
+        pairs = torch.cat([forward(tried[start : start + 2]) for start in range(0, len(tried), 2)])
+    return torch.equal(together, alone) and torch.equal(together, pairs)
 
 
 class _ByPosition(torch.nn.Module):

@@ -1,4 +1,7 @@
-"""Forward passes of BERT's kin that compute nothing in vain: no padding, and of the last layer only the first token."""
+"""Forward passes of BERT's kin that compute nothing in vain: no padding, and of the last layer only the first token.
+
+What a text gets does not depend on the texts beside it, to the last bit: see :data:`ROWS` and :data:`STEP`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from harness.components.model import Encoding
+
+
+ROWS = 4
+"""Texts in a batch, at least; fewer are filled up. Products of fewer rows take other ways through the libraries, with sums in
+another order."""
+
+STEP = 16
+"""The grid that attention computes on is as long as the longest text, rounded up to a multiple of this: the width of a vector
+register in float32. Sums over a text then run through the same lanes, whatever the longest text beside it."""
 
 
 class Layer(NamedTuple):
@@ -80,8 +92,12 @@ class Inputs(NamedTuple):
 
     @classmethod
     def of(cls, encodings: Sequence[Encoding], pad_id: int, *, skip_padding_positions: bool) -> Inputs:
-        """Pack a batch; with ``skip_padding_positions`` positions are counted as RoBERTa counts them."""
-        ids, mask, segments = padded(encodings, pad_id)
+        """Pack a batch; with ``skip_padding_positions`` positions are counted as RoBERTa counts them.
+
+        Fewer than :data:`ROWS` texts are filled up with the first one; the rows behind theirs are to be cut off.
+        """
+        encodings = [*encodings, *[encodings[0]] * (ROWS - len(encodings))]
+        ids, mask, segments = padded(encodings, pad_id, multiple=STEP)
         inside = mask.astype(bool)
         if skip_padding_positions:
             real = ids != pad_id

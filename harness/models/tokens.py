@@ -127,7 +127,7 @@ def longest_first(encodings: Sequence[Encoding]) -> IdArray:
 
 
 def padded(
-    encodings: Sequence[Encoding], pad_id: int, *, left: bool = False, segments: bool = True
+    encodings: Sequence[Encoding], pad_id: int, *, left: bool = False, segments: bool = True, multiple: int = 1
 ) -> tuple[IdArray, IdArray, IdArray | None]:
     """Rectangular arrays of one batch: ids, attention mask and (if wanted) segment ids, all ``(n, length)``.
 
@@ -136,9 +136,10 @@ def padded(
         pad_id: Token that fills up the shorter ones; its segment id is 0.
         left: Fill up on the left instead of the right.
         segments: Make an array of segment ids; of an input without them they are 0.
+        multiple: The length is rounded up to a multiple of this.
     """
     lengths = np.fromiter((len(e.input_ids) for e in encodings), dtype=np.int64, count=len(encodings))
-    longest_row, total = int(lengths.max()), int(lengths.sum())
+    longest_row, total = -(-int(lengths.max()) // multiple) * multiple, int(lengths.sum())
     places = np.arange(longest_row)
     inside = places >= longest_row - lengths[:, None] if left else places < lengths[:, None]
     ids = np.full(inside.shape, pad_id, dtype=np.int64)

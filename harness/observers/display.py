@@ -36,7 +36,8 @@ class PlainDisplay:
     def stage_started(self, stage: StageInfo) -> None:
         """Say which stage begins."""
         self._began[stage.id] = self._said[stage.id] = time.monotonic()
-        self._say(f"[{stage.number}/{stage.of}] {stage.title} ...")
+        if not stage.part:
+            self._say(f"[{stage.number}/{stage.of}] {stage.title} ...")
 
     @hookimpl
     def stage_waiting(self, stage: StageInfo) -> None:
@@ -49,7 +50,7 @@ class PlainDisplay:
     ) -> None:
         """Say how far a long stage is."""
         now = time.monotonic()
-        if stage.id not in self._began or now - self._said[stage.id] < 30:
+        if stage.part or stage.id not in self._began or now - self._said[stage.id] < 30:
             return
         self._said[stage.id] = now
         rate = done / (now - self._began[stage.id])
@@ -61,13 +62,15 @@ class PlainDisplay:
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
         """Say how long it took."""
         self._end(stage)
-        self._say(f"[{stage.number}/{stage.of}] {stage.title}: {duration(seconds)}")
+        if not stage.part:
+            self._say(f"[{stage.number}/{stage.of}] {stage.title}: {duration(seconds)}")
 
     @hookimpl
     def stage_failed(self, stage: StageInfo) -> None:
         """Say that it failed; the reason comes at the end."""
         self._end(stage)
-        self._say(f"[{stage.number}/{stage.of}] {stage.title}: FAILED")
+        if not stage.part:
+            self._say(f"[{stage.number}/{stage.of}] {stage.title}: FAILED")
 
     @hookimpl
     def stage_damaged(self, stage: StageInfo, reason: str) -> None:
@@ -145,12 +148,16 @@ class RichDisplay:
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
         """Leave a line behind."""
         self._end(stage)
+        if stage.part:
+            return
         self._progress.print(f"  ✓ {stage.title}", f"{duration(seconds)}", style="dim", markup=False, highlight=False)
 
     @hookimpl
     def stage_failed(self, stage: StageInfo) -> None:
         """Leave a line behind; the reason comes at the end."""
         self._end(stage)
+        if stage.part:
+            return
         self._progress.print(f"  ✗ {stage.title}", style="red", markup=False)
 
     @hookimpl
@@ -170,18 +177,18 @@ class RichDisplay:
         self._running.pop(stage.id, None)
         for key in [key for key in self._bars if key[0] == stage.id]:
             self._progress.remove_task(self._bars.pop(key))
-        if self._all is not None:
+        if self._all is not None and not stage.part:
             self._progress.update(self._all, advance=1, total=stage.of or None)
         self._describe()
 
     def _describe(self) -> None:
         """Name the running stage beside the count of stages; of several, the number there and each at its own bars."""
-        titles = [stage.title for stage in self._running.values()]
+        titles = [stage.title for stage in self._running.values() if not stage.part]
         if self._all is not None and titles:
             said = titles[0] if len(titles) == 1 else f"{len(titles)} stages at a time"
             self._progress.update(self._all, description=said)
         for (stage, unit), bar in self._bars.items():
-            of = f"{self._running[stage].title} · " if len(titles) > 1 and stage in self._running else ""
+            of = f"{self._running[stage].title} · " if len(self._running) > 1 and stage in self._running else ""
             self._progress.update(bar, description=f"  {of}{unit}")
         self._progress.refresh()
 

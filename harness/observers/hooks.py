@@ -53,7 +53,8 @@ class RunInfo:
 class StageInfo:
     """One stage: what it is, and its place among those to compute (0 of 0 where that is not known).
 
-    Several stages may run at a time; ``id`` tells them apart.
+    Several stages may run at a time; ``id`` tells them apart. Of those that a longer one is made of, ``part`` is true: they
+    are not counted among the stages of a run.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class StageInfo:
     title: str
     number: int = 0
     of: int = 0
+    part: bool = False
 
 
 class Hooks:

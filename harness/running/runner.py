@@ -16,7 +16,7 @@ from harness.engines import Engine, StageError, chosen
 from harness.engines.demand import missing
 from harness.errors import HarnessError, InputError, StoreError
 from harness.observers.event_log import EventLog
-from harness.observers.hooks import Observers, RunInfo, hookimpl, installed
+from harness.observers.hooks import Observers, RunInfo, StageInfo, hookimpl, installed
 from harness.plan import Assessment, Cell, Plan, make_plan
 from harness.quiet import logged_to
 from harness.records.model import RecordFolder
@@ -163,8 +163,8 @@ class _Tally:
     computed = 0
 
     @hookimpl
-    def stage_finished(self) -> None:
-        self.computed += 1
+    def stage_finished(self, stage: StageInfo) -> None:
+        self.computed += not stage.part
 
 
 class _Harvest:

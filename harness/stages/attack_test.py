@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.border.attack import attacked
@@ -15,6 +15,7 @@ from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.attacks import AttackedExamples
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData
+from harness.stages.parts.cutting import ATTACKED, SQUARED_WORDS, Rows, attack_costs, cuts, rows_option, titled
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +30,38 @@ class AttackTest(Stage[AttackedExamples]):
     classifier: Stage[TrainedClassifier]
     attack: Configured[Attack]
     seed: int
+    """The example in row ``i`` of the test set is attacked under ``seed + i``."""
+    rows: Rows | None = None
+    """Of a part, the examples that it is about."""
+
+    @property
+    def is_part(self) -> bool:
+        return self.rows is not None
 
     def options(self) -> dict[str, Any]:
-        return {"model": self.model.identity, "attack": self.attack.identity, "seed": self.seed}
+        return {
+            "model": self.model.identity,
+            "attack": self.attack.identity,
+            "seed": self.seed,
+            **rows_option(self.rows),
+        }
 
     def compute(self, inputs: Inputs, context: Context) -> AttackedExamples:
         import numpy as np
 
-        test = inputs[self.load].test
-        victim = loaded(inputs[self.classifier], self.model)
-        num_labels, results = inputs[self.load].task.num_labels, []
+        data = inputs[self.load]
+        test, first = tuple(data.test), 0
+        if self.rows is not None:
+            test, first = test[slice(*self.rows)], self.rows[0]
+        elif len(pieces := cuts(attack_costs(test), most_cost=SQUARED_WORDS, most=ATTACKED)) > 1:
+            parts = [replace(self, title=title, rows=rows) for title, rows in titled(self.title, pieces)]
+            return AttackedExamples.joined(inputs.parts(parts))
+        victim = loaded(inputs[self.classifier], self.model, keep=self.is_part)
+        num_labels, results = data.task.num_labels, []
         succeeded = 0
+        seeds = range(self.seed + first, self.seed + first + len(test))
         with progress("test examples", total=len(test)) as bar:
-            for result in attacked(self.attack, victim, tuple(test), num_labels=num_labels, seed=self.seed):
+            for result in attacked(self.attack, victim, test, num_labels=num_labels, seeds=seeds):
                 results.append(result)
                 succeeded += result.status == "succeeded"
                 bar.advance(1, succeeded=succeeded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -65,22 +65,47 @@ class Context:
             a valuation took), as JSON; kept in the artifact's manifest.
         unfinished: Folder for what is kept of a long computation, which goes on from it after its process was killed; it need
             not be there. Removed when the result is published. None where nothing can be kept.
+        related: The artifacts of a stage's :attr:`Stage.family` that are there.
     """
 
     responses: Path
     unfinished: Path | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    related: Callable[[Stage[Any]], Iterator[Artifact]] = lambda stage: iter(())
+
+
+class PartsWanted(Exception):  # noqa: N818 - no error: an engine computes the parts, and then the stage again
+    """A stage cannot be computed before the artifacts of some parts of it are there.
+
+    Attributes:
+        parts: Those parts.
+        total: Number of parts that the stage is known to be made of; ``None`` where only the search will tell.
+    """
+
+    def __init__(self, parts: Sequence[Stage[Any]], total: int | None = None) -> None:
+        super().__init__(parts, total)
+        self.parts, self.total = parts, total
 
 
 class Inputs:
     """The contents of artifacts by the stages that gave them, each read once, when it is first asked for.
 
+    A long stage is divided: while it is computed it asks for its parts, stages that no other stage rests on and of which the
+    plan knows nothing.
+
     Args:
-        open_artifact: The artifact of a stage.
+        open_artifact: The artifact of an input.
+        find_part: The artifact of a part, if it is there and sound.
+        compute_part: The artifact of a part, computed here and now where it is missing.
     """
 
-    def __init__(self, open_artifact: Callable[[Stage[Any]], Artifact]) -> None:
-        self._open = open_artifact
+    def __init__(
+        self,
+        open_artifact: Callable[[Stage[Any]], Artifact],
+        find_part: Callable[[Stage[Any]], Artifact | None] = lambda part: None,
+        compute_part: Callable[[Stage[Any]], Artifact] | None = None,
+    ) -> None:
+        self._open, self._find, self._compute = open_artifact, find_part, compute_part
         self._read: dict[str, Content] = {}
 
     def __getitem__(self, stage: Stage[Given]) -> Given:
@@ -91,6 +116,30 @@ class Inputs:
     def get(self, stage: Stage[Given] | None) -> Given | None:
         """The content of a stage, if there is such a stage."""
         return None if stage is None else self[stage]
+
+    def found(self, part: Stage[Given]) -> Given | None:
+        """The content of a part, if its artifact is there."""
+        artifact = self._find(part)
+        return None if artifact is None else cast("Given", part.gives.read(artifact.folder))
+
+    def part(self, part: Stage[Given]) -> Given:
+        """The content of a part, computed here and now where it is missing: for work that cannot be done side by side.
+
+        Raises:
+            StageError: The part failed.
+        """
+        assert self._compute is not None  # noqa: S101 - an engine has made these inputs
+        return cast("Given", part.gives.read(self._compute(part).folder))
+
+    def parts(self, parts: Sequence[Stage[Given]]) -> list[Given]:
+        """The contents of all parts.
+
+        Raises:
+            PartsWanted: Some are missing. An engine computes them, several at a time, and then this stage from its beginning.
+        """
+        if missing := [part for part in parts if self._find(part) is None]:
+            raise PartsWanted(missing, len(parts))
+        return [self.part(part) for part in parts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +155,11 @@ class Stage(ABC, Generic[Given_co]):
     kind: ClassVar[str]
     gives: ClassVar[type[Content]]
     """The content of its artifact: the argument of ``Stage[...]``, as a class."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of a longer stage (:mod:`harness.stages.parts.cutting`)."""
+        return False
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
@@ -134,6 +188,11 @@ class Stage(ABC, Generic[Given_co]):
         """The first 96 bits of a SHA-256 of the identity, in hexadecimal."""
         payload = json.dumps(self.identity, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(payload.encode()).hexdigest()[:24]
+
+    @property
+    def family(self) -> str | None:
+        """What stages have in common that compute parts of the same thing, overlapping ones too; by default nothing."""
+        return None
 
     @property
     def address(self) -> Address:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.border.attack import attacked
 from harness.border.calls import calling
-from harness.border.frozen import frozen
-from harness.border.model import loaded
-from harness.border.selector import CheckedSearch, distinct_indices
-from harness.components.attack import Attack, AttackResult
-from harness.components.example import Example
+from harness.border.selector import CheckedSearch
+from harness.components.attack import Attack
 from harness.components.generator import UnknownUnknown
-from harness.components.model import Classifier, Model
-from harness.components.selector import AdaptiveSelector, SelectionProblem, Selector
+from harness.components.model import Model
+from harness.components.selector import AdaptiveSelector, Selector
 from harness.progress import Bar, progress
-from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.base import Configured, Context, Inputs, PartsWanted, Stage
 from harness.stages.contents.arrays import Embeddings, Probabilities, Values
-from harness.stages.contents.attacks import ElicitationCounts, ElicitedUnknowns
+from harness.stages.contents.attacks import AttackedPlaces, ElicitationCounts, ElicitedUnknowns
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData
+from harness.stages.parts.attack_training import AttackTraining
+from harness.stages.parts.cutting import ELICITED, SQUARED_WORDS, attack_costs, cuts
+from harness.stages.parts.select import Knowledge, Select
 from harness.unknowns import Predictions, quota
 
 if TYPE_CHECKING:
     from harness.types import IntArray
 
+AHEAD = 8
+"""Parts that are wanted at a time, at most."""
+
 
 @dataclass(frozen=True, eq=False)
 class Elicit(Stage[ElicitedUnknowns]):
-    """Unknown unknowns at the primary threshold, in the order found (protocol, step 5)."""
+    """Unknown unknowns at the primary threshold, in the order found (protocol, step 5).
+
+    The examples are attacked in parts, several at a time; what they give is looked at one example after the other, and what
+    comes after the one that meets the quota is left out. So the result is that of a search that attacks one at a time.
+    """
 
     kind: ClassVar[str] = "elicit"
     gives: ClassVar = ElicitedUnknowns
@@ -61,107 +67,94 @@ class Elicit(Stage[ElicitedUnknowns]):
 
     def compute(self, inputs: Inputs, context: Context) -> ElicitedUnknowns:
         data = inputs[self.load]
-        train = data.train
-        embeddings, predictions = inputs.get(self.embeddings), inputs.get(self.predictions)
-        values = inputs.get(self.values)
-        problem = frozen(
-            SelectionProblem(
-                train,
-                embeddings=None if embeddings is None else embeddings.rows,
-                probs=None if predictions is None else predictions.probs,
-                values=None if values is None else values.values,
-            )
-        )
-        wanted = quota(self.fraction, len(train))
-        victim = loaded(inputs[self.classifier], self.model)
-        elicitation = _Elicitation(victim, self.attack, data, wanted, self.threshold, self.attack_seed)
-        selector = self.selector.component
-        with progress("unknown unknowns", total=wanted) as bar:
-            if isinstance(selector, AdaptiveSelector):
-                with calling(self.selector.entry):
-                    session = selector.search(problem, seed=self.seed)
-                checked = CheckedSearch(self.selector.entry, session, len(train))
-                while not elicitation.done() and len(batch := checked.ask()):
-                    hits = elicitation.attack(batch, bar)
-                    checked.tell(batch[: len(hits)], hits)
-            else:
-                with calling(self.selector.entry):
-                    order = selector.order(problem, seed=self.seed)
-                elicitation.attack(distinct_indices(self.selector.entry, order, len(train)), bar)
-        return ElicitedUnknowns.of(elicitation.found, elicitation.counts())
+        search = _Search(data, quota(self.fraction, len(data.train)), self.threshold)
+        adaptive = isinstance(self.selector.component, AdaptiveSelector)
+        with progress("unknown unknowns", total=search.wanted) as bar:
+            (self._asking if adaptive else self._in_order)(inputs, search, bar)
+        return ElicitedUnknowns.of(search.found, search.counts())
+
+    def _in_order(self, inputs: Inputs, search: _Search, bar: Bar) -> None:
+        """Attack in the order that the selector gives at once."""
+        title = self.title.replace("elicit", "select", 1)
+        select = Select(title, self.load, self.selector, self.seed, self.values, self.embeddings, self.predictions)
+        order = inputs.part(select).places
+        costs = attack_costs([search.train[int(place)] for place in order])
+        pieces = [order[piece.start : piece.stop] for piece in cuts(costs, most_cost=SQUARED_WORDS, most=ELICITED)]
+        for number, piece in enumerate(pieces):
+            if search.done():
+                return
+            part = self._part(piece)
+            if (attacked := inputs.found(part)) is None:
+                ahead = pieces[number : number + search.parts_to_go()]
+                wanted = [part, *(self._part(piece) for piece in ahead[1:])]
+                raise PartsWanted([part for part in wanted if inputs.found(part) is None])
+            search.look(attacked, bar)
+
+    def _asking(self, inputs: Inputs, search: _Search, bar: Bar) -> None:
+        """Attack what the selector asks for, tell it what was found, and so on: one part after the other."""
+        import numpy as np
+
+        problem = Knowledge(self.load, self.values, self.embeddings, self.predictions).problem(inputs)
+        selector, entry = self.selector.component, self.selector.entry
+        assert isinstance(selector, AdaptiveSelector)  # noqa: S101 - the caller has looked
+        with calling(entry):
+            session = selector.search(problem, seed=self.seed)
+        checked = CheckedSearch(entry, session, len(search.train))
+        while not search.done() and len(batch := checked.ask()):
+            hits: list[bool] = []
+            for piece in cuts(
+                attack_costs([search.train[int(i)] for i in batch]), most_cost=SQUARED_WORDS, most=ELICITED
+            ):
+                if not search.done():
+                    hits += search.look(inputs.part(self._part(batch[piece.start : piece.stop])), bar)
+            checked.tell(batch[: len(hits)], np.asarray(hits, dtype=bool))
+
+    def _part(self, places: IntArray) -> AttackTraining:
+        at = tuple(int(place) for place in places)
+        named = f"examples {', '.join(map(str, at[:3]))}{' …' if len(at) > 3 else ''}"
+        title = f"{self.title.replace('elicit', 'attack training', 1)} · {named}"
+        return AttackTraining(title, self.load, self.model, self.classifier, self.attack, self.attack_seed, at)
 
 
-class _Elicitation:
-    """Attacks examples and keeps the confident errors among the results."""
+class _Search:
+    """Keeps the confident errors among attack results, until there are enough."""
 
-    def __init__(
-        self,
-        victim: Classifier,
-        attack: Configured[Attack],
-        data: LoadedData,
-        wanted: int,
-        threshold: float,
-        seed: int,
-    ) -> None:
-        self.victim, self._attack, self.train = victim, attack, data.train
-        self._num_labels = data.task.num_labels
-        self.wanted, self.threshold, self.seed = wanted, threshold, seed
+    def __init__(self, data: LoadedData, wanted: int, threshold: float) -> None:
+        self.train = data.train
+        self.wanted, self._threshold = wanted, threshold
         self.found: list[UnknownUnknown] = []
-        self.attacked = self.succeeded = self.queries = 0
+        self._attacked = self._succeeded = self._queries = 0
 
     def done(self) -> bool:
         return len(self.found) >= self.wanted
 
+    def parts_to_go(self) -> int:
+        """How many more parts the quota takes, from what was found so far (at first, half of the attacks are taken to do)."""
+        rate = (len(self.found) + 1) / (self._attacked + 2)
+        return min(AHEAD, max(1, math.ceil((self.wanted - len(self.found)) / rate / ELICITED)))
+
     def counts(self) -> ElicitationCounts:
         return ElicitationCounts(
-            self.attacked, self.succeeded, self.queries, len(self.found), self.wanted, len(self.train)
+            self._attacked, self._succeeded, self._queries, len(self.found), self.wanted, len(self.train)
         )
 
-    def attack(self, indices: IntArray, bar: Bar) -> Any:
-        """Attack in order, stopping at the quota; which of those attacked were unknown unknowns, as bools."""
+    def look(self, attacked: AttackedPlaces, bar: Bar) -> list[bool]:
+        """Take in results up to the one that meets the quota; which of them were unknown unknowns."""
         import numpy as np
 
-        hits: list[bool] = []
-        if self.done():
-            return np.zeros(0, dtype=bool)
-        examples, seed = _Ordered(self.train, indices), self.seed + self.attacked
-        results = attacked(self._attack, self.victim, examples, num_labels=self._num_labels, seed=seed)
-        for result in results:
-            index = int(indices[len(hits)])
-            self.attacked += 1
-            self.queries += result.queries
-            self.succeeded += result.status == "succeeded"
-            uu = self._judge(index, result)
-            hits.append(uu is not None)
-            if uu is not None:
-                self.found.append(uu)
-            bar.advance(float(uu is not None), attacked=self.attacked, queries=self.queries)
+        results, hits = attacked.results, list[bool]()
+        for row, place in enumerate(attacked.places):
             if self.done():
                 break
-        results.close()
-        return np.asarray(hits, dtype=bool)
-
-    def _judge(self, index: int, result: AttackResult) -> UnknownUnknown | None:
-        import numpy as np
-
-        if result.status != "succeeded":
-            return None
-        example, probs = self.train[index], result.perturbed_probs
-        if not Predictions.all(np.asarray([example.label]), probs[None]).uu(self.threshold)[0]:
-            return None
-        return UnknownUnknown(example, result.perturbed, result.original_probs, probs, index, result.queries)
-
-
-class _Ordered(Sequence[Example]):
-    """Examples in a given order, without copying them."""
-
-    def __init__(self, examples: Sequence[Example], order: IntArray) -> None:
-        self._examples, self._order = examples, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, position: Any) -> Any:
-        if isinstance(position, slice):
-            return _Ordered(self._examples, self._order[position])
-        return self._examples[int(self._order[position])]
+            example, probs, queries = self.train[place], results.probs[row], int(results.queries[row])
+            succeeded = results.status[row] == "succeeded"
+            hit = succeeded and bool(Predictions.all(np.asarray([example.label]), probs[None]).uu(self._threshold)[0])
+            if hit:
+                text, original = results.perturbed[row], attacked.original_probs[row]
+                self.found.append(UnknownUnknown(example, text, original, probs, place, queries))
+            hits.append(hit)
+            self._attacked += 1
+            self._queries += queries
+            self._succeeded += succeeded
+            bar.advance(float(hit), attacked=self._attacked, queries=self._queries)
+        return hits

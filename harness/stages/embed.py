@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.border.calls import calling
@@ -12,6 +12,7 @@ from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings
 from harness.stages.contents.base import ExampleSource
 from harness.stages.contents.classifier import TrainedClassifier
+from harness.stages.parts.cutting import CHARACTERS, Rows, cuts, reading_costs, rows_option, titled
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +26,28 @@ class Embed(Stage[Embeddings]):
     split: str
     model: Configured[Model]
     classifier: Stage[TrainedClassifier] | None = None
+    rows: Rows | None = None
+    """Of a part, the examples that it is about."""
+
+    @property
+    def is_part(self) -> bool:
+        return self.rows is not None
 
     def options(self) -> dict[str, Any]:
-        return {"split": self.split, "model": self.model.identity}
+        return {"split": self.split, "model": self.model.identity, **rows_option(self.rows)}
 
     def compute(self, inputs: Inputs, context: Context) -> Embeddings:
-        texts = [example.texts for example in inputs[self.texts].examples(self.split)]
+        import numpy as np
+
+        examples = inputs[self.texts].examples(self.split)
+        if self.rows is not None:
+            examples = examples[slice(*self.rows)]
+        elif len(pieces := cuts(reading_costs(examples), most_cost=CHARACTERS)) > 1:
+            parts = [replace(self, title=title, rows=rows) for title, rows in titled(self.title, pieces)]
+            return Embeddings(np.concatenate([part.rows for part in inputs.parts(parts)]))
+        texts = [example.texts for example in examples]
         trained = inputs.get(self.classifier)
-        encoder = self.model.component if trained is None else loaded(trained, self.model)
+        encoder = self.model.component if trained is None else loaded(trained, self.model, keep=self.is_part)
         with calling(self.model.entry):
             rows = encoder.embed(texts)
         return Embeddings(embeddings(self.model.entry, rows, len(texts)))

@@ -144,6 +144,22 @@ class Store:
             return {}
         return meta
 
+    def relate(self, kind: str, identifier: str, family: str) -> None:
+        """Note that an artifact is of a family, so that :meth:`related` finds it."""
+        note = self.root / "related" / kind / family / identifier
+        with explained(self.root):
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.touch()
+
+    def related(self, kind: str, family: str) -> Iterator[Artifact]:
+        """The artifacts of a family that are there and sound."""
+        folder = self.root / "related" / kind / family
+        for note in sorted(folder.iterdir()) if folder.is_dir() else ():
+            try:
+                yield self.open(kind, note.name)
+            except DamagedArtifactError:
+                continue
+
     def discard(self, kind: str, identifier: str) -> None:
         """Remove an artifact, so that it is computed again. Call it while holding :meth:`claim`."""
         folder = self.folder(kind, identifier)

@@ -16,7 +16,7 @@ from harness.engines import StageError, work
 from harness.engines import memory as memory_module
 from harness.engines.base import info
 from harness.engines.memory import peak_memory
-from harness.engines.work import compute_stage
+from harness.engines.work import computed
 from harness.errors import DataError, HarnessError
 from harness.observers.common import MissingTrackerError
 from harness.running.runner import prepare
@@ -25,11 +25,11 @@ from harness.store.store import Store
 ELSEWHERE = """
 import pickle, sys
 from pathlib import Path
-from harness.engines.work import compute_stage
+from harness.engines.work import computed
 
 stages, store = pickle.loads(Path(sys.argv[1]).read_bytes())
 for stage in stages:
-    compute_stage(stage, store, lambda hook, stage, **arguments: print(hook, stage.id, pickle.dumps(arguments) and ""))
+    computed(stage, store, lambda hook, stage, **arguments: print(hook, stage.id, pickle.dumps(arguments) and ""))
 """
 
 
@@ -44,7 +44,7 @@ def test_another_process_in_another_folder_computes_the_same_bytes(
     monkeypatch.chdir(tmp_path)
     here, there = Store(Path("here")), Store(Path("there"))
     for stage in stages:
-        compute_stage(stage, here, lambda hook, stage, **arguments: None)
+        computed(stage, here, lambda hook, stage, **arguments: None)
     (tmp_path / "work.pickle").write_bytes(pickle.dumps((stages, there)))
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, tmp_path / "work.pickle"],
@@ -55,8 +55,10 @@ def test_another_process_in_another_folder_computes_the_same_bytes(
     )
     assert done.returncode == 0, done.stderr
     told = [line.split() for line in done.stdout.splitlines()]
+    wanted = [stage.id for stage in stages]
     for hook in ("stage_started", "stage_finished"):
-        assert [stage for name, stage in told if name == hook] == [stage.id for stage in stages]
+        happened = dict.fromkeys(stage for name, stage in told if name == hook)  # one that is divided starts once more
+        assert [stage for stage in happened if stage in wanted] == wanted
     assert "stage_progressed" in {name for name, _ in told}
     assert not list((tmp_path / "elsewhere").iterdir())
     found = [{str(path.relative_to(store.root)): path.read_bytes() for path in files(store)} for store in (here, there)]

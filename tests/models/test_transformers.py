@@ -183,13 +183,13 @@ def test_predictions_are_those_of_texts_padded_to_the_maximum(tmp_path, family, 
     assert np.allclose(classifier.predict_proba(inputs), logits.softmax(-1).numpy(), atol=1e-5)
 
 
-def test_predictions_hardly_depend_on_the_batches(tmp_path):
+def test_predictions_do_not_depend_on_the_batches(tmp_path):
     folder = write_checkpoint(tmp_path, "bert", head=True)
     rng = random.Random(5)
     texts = [sentence(rng, rng.randrange(40)) for _ in range(50)]
     wide = harness.load_classifier(folder, max_tokens_per_batch=100_000).predict_proba(texts)
     narrow = harness.load_classifier(folder, max_tokens_per_batch=1).predict_proba(texts)
-    assert np.allclose(wide, narrow, atol=1e-5)
+    assert np.array_equal(wide, narrow)
     assert np.unique(wide.round(4), axis=0).shape[0] > 40  # the texts do differ
 
 
@@ -546,3 +546,25 @@ def test_minilm_out_of_the_package(tmp_path):
     near = m.embed(["a wonderful film", "an excellent movie", "the stock market fell"]) @ m.embed(["a great picture"]).T
     assert near[0] > near[2]
     assert near[1] > near[2]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pairs", [False, True])
+def test_the_texts_beside_a_text_do_not_change_a_bit(tmp_path: Path, family: str, pairs: bool) -> None:
+    folder = write_checkpoint(tmp_path, family, head=True, positions=200)
+    victim = harness.load_classifier(folder)
+    assert victim.batch_invariant
+    rng = random.Random(5)
+    texts = [sentence(rng, rng.randrange(1, 150)) for _ in range(60)]
+    asked = [(text, sentence(rng, rng.randrange(1, 30))) for text in texts] if pairs else texts
+    encodings = victim.encode(asked)
+    alone = np.concatenate([victim.predict_encoded([encoding]) for encoding in encodings])
+    for _ in range(6):
+        some = rng.sample(range(len(encodings)), rng.randrange(2, len(encodings)))
+        assert np.array_equal(victim.predict_encoded([encodings[row] for row in some]), alone[some])
+
+
+def test_batch_invariance_is_not_claimed_where_it_is_not_so(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    folder = write_checkpoint(tmp_path, "bert", head=True)
+    assert not harness.load_classifier(folder, backend="onnx").batch_invariant

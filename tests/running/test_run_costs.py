@@ -46,7 +46,7 @@ def test_payloads_hold_nothing_of_when_or_how_fast_they_were_computed(
     one, two = payloads(tmp_path / "one"), payloads(tmp_path / "two")
     assert {name.partition("/")[0] for name in one} == {
         *("load", "corrupt", "embed", "fine-tune", "value", "elicit", "generate", "extend"),
-        *("predict", "attack", "evaluate", "assess"),
+        *("select", "attack-training", "predict", "attack", "evaluate", "assess"),
     }
     assert one.keys() == two.keys()
     assert [name for name in one if one[name] != two[name]] == []

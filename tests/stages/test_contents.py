@@ -23,8 +23,8 @@ from harness.components.metric import AttackedTest, Score
 from harness.components.model import Classifier, Model
 from harness.records.model import ScoreRecord
 from harness.stages import contents as package
-from harness.stages.contents.arrays import Embeddings, Probabilities, Values
-from harness.stages.contents.attacks import AttackedExamples, ElicitationCounts, ElicitedUnknowns
+from harness.stages.contents.arrays import Embeddings, Places, Probabilities, Values
+from harness.stages.contents.attacks import AttackedExamples, AttackedPlaces, ElicitationCounts, ElicitedUnknowns
 from harness.stages.contents.base import Content
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import CorruptedData, LoadedData, SyntheticData
@@ -104,6 +104,13 @@ def attacked(draw: st.DrawFn) -> AttackedExamples:
     return AttackedExamples(results, draw(st.lists(texts, min_size=n, max_size=n)))
 
 
+@st.composite
+def places(draw: st.DrawFn) -> AttackedPlaces:
+    results = draw(attacked()).results
+    n = len(results.status)
+    return AttackedPlaces(draw(st.lists(counts, min_size=n, max_size=n)), results, draw(rows(n, 2)))
+
+
 figures = st.builds(
     Score,
     st.floats(),
@@ -140,6 +147,8 @@ CONTENTS: dict[type[Content], st.SearchStrategy[Any]] = {
     Probabilities: st.integers(0, 3).flatmap(lambda n: rows(n, 2)).map(Probabilities),
     ElicitedUnknowns: elicited(),
     AttackedExamples: attacked(),
+    AttackedPlaces: places(),
+    Places: arrays.arrays(np.int64, st.integers(0, 4)).map(Places),
     Evaluation: evaluations,
     ValuationFindings: assessed(),
 }

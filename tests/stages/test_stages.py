@@ -8,16 +8,20 @@ import pkgutil
 from typing import get_args
 
 import harness.stages
+import harness.stages.parts
 from harness.stages.base import Stage
 
 MODULES = [
-    module.name for module in pkgutil.iter_modules(harness.stages.__path__) if module.name not in {"base", "contents"}
+    module.name
+    for package in (harness.stages, harness.stages.parts)
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    if module.name.rsplit(".", 1)[1] not in {"base", "contents", "parts", "cutting"}
 ]
 
 
 def test_every_stage_gives_what_its_type_says() -> None:
     for module in MODULES:
-        importlib.import_module(f"harness.stages.{module}")
+        importlib.import_module(module)
     stages = [stage for stage in Stage.__subclasses__() if stage.__module__.startswith("harness.")]
     assert len(stages) == len(MODULES)
     for stage in stages:

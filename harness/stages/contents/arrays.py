@@ -1,4 +1,4 @@
-"""What is computed per example: embeddings, data values and probabilities."""
+"""What is computed per example: embeddings, data values, probabilities, and an order of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 from harness.stages.contents.base import Content
 from harness.store.payload import as_float32, read_arrays, write_arrays
-from harness.types import FloatArray
+from harness.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,22 @@ class Embeddings(Content):
     def read(cls, folder: Path) -> Self:
         """Read what :meth:`write` wrote."""
         return cls(read_arrays(folder / "embeddings.safetensors")["embeddings"])
+
+
+@dataclass(frozen=True)
+class Places(Content):
+    """``(m,)`` int64 ``places`` in the training set, in the order in which they are to be attacked."""
+
+    places: IntArray
+
+    def write(self, folder: Path) -> None:
+        """One array, as int64."""
+        write_arrays(folder / "places.safetensors", {"places": self.places})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what :meth:`write` wrote."""
+        return cls(read_arrays(folder / "places.safetensors")["places"])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -131,36 +131,79 @@ class AttackedExamples(Content):
     results: AttackedTest
     notes: Sequence[str]
 
+    @classmethod
+    def joined(cls, parts: Sequence[AttackedExamples]) -> AttackedExamples:
+        """The results of the examples of all parts, one part after the other."""
+        import numpy as np
+
+        results = AttackedTest(
+            status=[status for part in parts for status in part.results.status],
+            perturbed=[text for part in parts for text in part.results.perturbed],
+            probs=np.concatenate([part.results.probs for part in parts]),
+            queries=np.concatenate([part.results.queries for part in parts]),
+        )
+        return AttackedExamples(results, [note for part in parts for note in part.notes])
+
     def write(self, folder: Path) -> None:
         """A parquet file and the probabilities."""
-        first, second = split_texts(self.results.perturbed)
-        columns: dict[str, Sequence[Any]] = {
-            "status": [str(status) for status in self.results.status],
-            "perturbed": first,
-            "perturbed_pair": second,
-            "queries": [int(queries) for queries in self.results.queries],
-            "note": self.notes,
-        }
-        types = {
-            "status": "string",
-            "perturbed": "string",
-            "perturbed_pair": "string",
-            "queries": "int64",
-            "note": "string",
-        }
-        write_table(folder / "attacked.parquet", columns, types)
+        _write_results(folder, self.results, {"note": self.notes}, {"note": "string"})
         write_arrays(folder / "probs.safetensors", {"perturbed": self.results.probs})
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read what :meth:`write` wrote."""
-        import numpy as np
+        table, probs = read_table(folder / "attacked.parquet"), read_arrays(folder / "probs.safetensors")
+        return cls(_results(table, probs["perturbed"]), table["note"])
 
-        table = read_table(folder / "attacked.parquet")
-        results = AttackedTest(
-            status=table["status"],
-            perturbed=join_texts(table["perturbed"], table["perturbed_pair"]),
-            probs=read_arrays(folder / "probs.safetensors")["perturbed"],
-            queries=np.asarray(table["queries"], dtype=np.int64),
-        )
-        return cls(results, table["note"])
+
+@dataclass(frozen=True)
+class AttackedPlaces(Content):
+    """The attack results of some training examples.
+
+    Attributes:
+        places: Their places in the training set.
+        results: Status, perturbed text, its probabilities and the number of queries of each.
+        original_probs: ``(n, K)`` float32 probabilities of the originals.
+    """
+
+    places: Sequence[int]
+    results: AttackedTest
+    original_probs: FloatArray
+
+    def write(self, folder: Path) -> None:
+        """A parquet file and the probabilities."""
+        _write_results(folder, self.results, {"place": self.places}, {"place": "int64"})
+        arrays = {"original": self.original_probs, "perturbed": self.results.probs}
+        write_arrays(folder / "probs.safetensors", arrays)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what :meth:`write` wrote."""
+        table, probs = read_table(folder / "attacked.parquet"), read_arrays(folder / "probs.safetensors")
+        return cls(table["place"], _results(table, probs["perturbed"]), probs["original"])
+
+
+def _write_results(
+    folder: Path, results: AttackedTest, more: dict[str, Sequence[Any]], more_types: dict[str, str]
+) -> None:
+    first, second = split_texts(results.perturbed)
+    columns: dict[str, Sequence[Any]] = {
+        "status": [str(status) for status in results.status],
+        "perturbed": first,
+        "perturbed_pair": second,
+        "queries": [int(queries) for queries in results.queries],
+        **more,
+    }
+    types = {"status": "string", "perturbed": "string", "perturbed_pair": "string", "queries": "int64", **more_types}
+    write_table(folder / "attacked.parquet", columns, types)
+
+
+def _results(table: Mapping[str, Any], probs: FloatArray) -> AttackedTest:
+    import numpy as np
+
+    return AttackedTest(
+        status=table["status"],
+        perturbed=join_texts(table["perturbed"], table["perturbed_pair"]),
+        probs=probs,
+        queries=np.asarray(table["queries"], dtype=np.int64),
+    )

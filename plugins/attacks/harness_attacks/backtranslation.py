@@ -73,15 +73,17 @@ class BackTranslation(VariantAttack):
                     hint="Unset HF_HUB_OFFLINE for the first run, or give folders as `there` and `back`.",
                 )
 
-    def attack(self, victim: Classifier, examples: Sequence[Example], *, seed: int) -> Iterator[AttackResult]:
-        """See :meth:`harness.components.Attack.attack`.
+    def attack_each(
+        self, victim: Classifier, examples: Sequence[Example], *, seeds: Sequence[int]
+    ) -> Iterator[AttackResult]:
+        """See :meth:`harness.components.Attack.attack_each`.
 
         Raises:
             harness.errors.InputError: A translation model is not to be had here.
         """
         for name in (self.there, self.back):
             _translator(name, self.device)
-        return super().attack(victim, examples, seed=seed)
+        return super().attack_each(victim, examples, seeds=seeds)
 
     def variants(self, trial: Trial) -> Iterable[Texts]:
         """The paraphrases; of a pair, one text is paraphrased at a time."""

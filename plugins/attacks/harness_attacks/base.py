@@ -1,4 +1,4 @@
-"""What the attacks of this distribution have in common: options of the runner, and the loop."""
+"""What the attacks of this distribution have in common: the loop of the runner, and its options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from harness_attacks.trial import Steps, Trial
 
 
-class QueryAttack(Attack):
+class SharedBatches(Attack):
+    """An attack of which examples share batches."""
+
+    @abstractmethod
+    def attack_each(
+        self, victim: Classifier, examples: Sequence[Example], *, seeds: Sequence[int]
+    ) -> Iterator[AttackResult]:
+        """See :meth:`harness.components.Attack.attack_each`."""
+
+    def attack(self, victim: Classifier, examples: Sequence[Example], *, seed: int) -> Iterator[AttackResult]:
+        """See :meth:`harness.components.Attack.attack`; raises what :meth:`attack_each` raises."""
+        return self.attack_each(victim, examples, seeds=range(seed, seed + len(examples)))
+
+
+class QueryAttack(SharedBatches):
     """An attack written as a coroutine per example, run by :func:`harness_attacks.runner.run`."""
 
     api_version: ClassVar[int] = 1
@@ -33,8 +47,10 @@ class QueryAttack(Attack):
     def search(self, trial: Trial) -> Steps:
         """Attack one example that the classifier gets right, keeping the best attempt with :meth:`Trial.keep`."""
 
-    def attack(self, victim: Classifier, examples: Sequence[Example], *, seed: int) -> Iterator[AttackResult]:
-        """See :meth:`harness.components.Attack.attack`.
+    def attack_each(
+        self, victim: Classifier, examples: Sequence[Example], *, seeds: Sequence[int]
+    ) -> Iterator[AttackResult]:
+        """See :meth:`harness.components.Attack.attack_each`.
 
         Raises:
             harness.errors.DataError: A text is no string or not Unicode, or a label is out of the classifier's range.
@@ -46,7 +62,7 @@ class QueryAttack(Attack):
             victim,
             examples,
             lambda trial: trial.run(self.search),
-            seed=seed,
+            seeds=seeds,
             in_flight=self.in_flight,
             max_queries=self.max_queries,
             time_limit=self.time_limit,

@@ -3,7 +3,7 @@
 Every example is a coroutine (:data:`harness_attacks.trial.Steps`). In each round the queries of all examples in flight are
 put to the classifier together, the oldest example's first, up to a number of tokens. Within an example every distinct
 token sequence is computed once: two spellings that the classifier cannot tell apart get the same probabilities to the
-last bit, so numerical noise, which depends on who shares a batch, never decides between them.
+last bit, so numerical noise, which may depend on who shares a batch, never decides between them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def run(
     examples: Sequence[Example],
     start: Callable[[Trial], Steps],
     *,
-    seed: int,
+    seeds: Sequence[int],
     in_flight: int = 32,
     max_queries: int | None = None,
     time_limit: float | None = None,
@@ -49,7 +49,7 @@ def run(
         victim: The classifier.
         examples: What to attack; indexed one by one, in order.
         start: Starts the whole attack on one example.
-        seed: Example ``i`` is attacked under ``seed + i``.
+        seeds: What decides the random choices in attacking each example.
         in_flight: Most examples under attack at a time. Does not change results.
         max_queries: Query budget per example.
         time_limit: Seconds per example, from its first query; the best attempt so far is the result then.
@@ -66,7 +66,7 @@ def run(
             width = min(in_flight, 4 + given // 4)
             active = sum(not slot.done for slot in slots)
             while taken < len(examples) and active < width and len(slots) < 2 * width:
-                slots.append(loop.start(taken, examples[taken], seed + taken))
+                slots.append(loop.start(taken, examples[taken], seeds[taken]))
                 taken += 1
                 active += not slots[-1].done
             loop.round(slots)

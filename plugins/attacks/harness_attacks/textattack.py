@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from harness.components import Attack, AttackResult, Classifier, Example
+from harness.components import AttackResult, Classifier, Example
 from harness.errors import InputError, did_you_mean
+from harness_attacks.base import SharedBatches
 
 INSTALL = "pip install 'bliss-harness-attacks[textattack]'"
 
 
-class TextAttackRecipe(Attack):
+class TextAttackRecipe(SharedBatches):
     """A recipe of the TextAttack library, with its own results but many examples in flight.
 
     The library's ``Attack`` objects run unchanged, each example in a coroutine of its own; their queries are merged into
@@ -68,8 +69,10 @@ class TextAttackRecipe(Attack):
         if not _recipes() or importlib.util.find_spec("greenlet") is None:
             raise InputError("The attack 'textattack' needs the TextAttack library.", hint=f"Install it: {INSTALL}")
 
-    def attack(self, victim: Classifier, examples: Sequence[Example], *, seed: int) -> Iterator[AttackResult]:
-        """See :meth:`harness.components.Attack.attack`.
+    def attack_each(
+        self, victim: Classifier, examples: Sequence[Example], *, seeds: Sequence[int]
+    ) -> Iterator[AttackResult]:
+        """See :meth:`harness.components.Attack.attack_each`.
 
         Raises:
             harness.errors.InputError: The library, or data that the recipe needs, is missing.
@@ -80,7 +83,7 @@ class TextAttackRecipe(Attack):
 
         self.preflight()
         recipe = Recipe(victim, self)
-        return run(victim, examples, recipe.start, seed=seed, in_flight=self.in_flight, time_limit=self.time_limit)
+        return run(victim, examples, recipe.start, seeds=seeds, in_flight=self.in_flight, time_limit=self.time_limit)
 
 
 def _recipes() -> list[str]:

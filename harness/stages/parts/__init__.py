@@ -1,0 +1,1 @@
+"""What long stages are divided into, and how."""
