@@ -66,14 +66,16 @@ def run(
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
     store: StoreFolder = DEFAULT_STORE,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", metavar="N", help="Stages to compute at a time, in processes.")
-    ] = 1,
-    threads: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Threads that a stage computes with; by default 1 where there are several jobs."
+            "--jobs",
+            "-j",
+            metavar="N",
+            envvar="HARNESS_JOBS",
+            help="Stages to compute at a time, in processes; by default one for each GPU, or for each core.",
         ),
     ] = None,
+    threads: Annotated[int, typer.Option(metavar="N", help="Threads that a stage computes with.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the leaderboard only.")] = False,
 ) -> None:
     """Run a suite; a second run goes on where the first one ended."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.records.model import RecordFolder
 
 
-def run_suite(selection: Selection, *, output: Path, store: Path, jobs: int, threads: int | None, quiet: bool) -> None:
+def run_suite(selection: Selection, *, output: Path, store: Path, jobs: int | None, threads: int, quiet: bool) -> None:
     """Run a suite with a display, print its leaderboard, and say where everything is."""
     from harness.report.synthesis import syntheses
     from harness.running.runner import failed, run

@@ -129,6 +129,13 @@ class Model(Component):
             raise InputError(NO_ORDER.format(type(self).__name__))
         return self.fine_tune(train, num_labels=num_labels, seed=seed, weights=weights)
 
+    def memory(self, *, training: bool) -> int:
+        """Bytes of main memory that training, or prediction, takes beside the libraries; 0 where it is not known.
+
+        By it engines decide how many stages run at a time. It is an estimate, and asks for nothing that is not here yet.
+        """
+        return 0
+
     @abstractmethod
     def load(self, folder: Path) -> Classifier:
         """Read back a classifier written by :meth:`Classifier.save`."""

@@ -12,6 +12,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from harness.engines.base import Finished, Numbered, StageError, info
+from harness.engines.resources import gpus, memory, needs
 from harness.engines.schedule import Schedule
 from harness.engines.workers import UNGUARDED, Worker, refuse_in_bootstrap, unguarded
 from harness.errors import HarnessError
@@ -26,7 +27,8 @@ LIVES = 2
 class ProcessEngine:
     """Computes stages whose inputs are there in worker processes, in the order of the plan.
 
-    A worker that dies is replaced, and its stage is tried once more. Bytes do not depend on ``jobs``, for equal ``threads``.
+    A worker that dies is replaced, and its stage is tried once more. Where there are GPUs, each worker sees one. No more
+    stages run together than fit into memory. Bytes do not depend on ``jobs``, for equal ``threads``.
 
     Args:
         store: Where artifacts are looked up and kept.
@@ -74,6 +76,7 @@ class _Crew:
     def __init__(self, schedule: Schedule, store: Store, report: Numbered, jobs: int, threads: int) -> None:
         self._schedule, self._store, self._report = schedule, store, report
         self._jobs, self._threads = jobs, threads
+        self._gpus, self._memory = gpus(), memory()
         self._workers: list[Worker] = []
         self._deaths: Counter[str] = Counter()  # by id of the stage; "" before there was one
         self._finished: set[str] = set()
@@ -81,13 +84,23 @@ class _Crew:
     def employ(self) -> None:
         """Start workers as long as there is work for them, and give each that is idle a stage."""
         while len(self._workers) < min(self._jobs, len(self._schedule.todo)):
-            worker = Worker(self._store, self._threads)
+            worker = Worker(self._store, self._threads, self._free_gpu())
             self._workers.append(worker)  # before it is started, so that an interrupt finds it
             worker.start()
         for worker in self._workers:
-            while worker.ready and worker.stage is None and (stage := self._schedule.take()) is not None:
+            while worker.ready and worker.stage is None and (stage := self._schedule.take(self._fits)) is not None:
                 if error := worker.give(stage):
                     self._fail(stage, error)
+
+    def _free_gpu(self) -> str | None:
+        """The GPU that the fewest workers have, if there are any."""
+        taken = Counter(worker.gpu for worker in self._workers)
+        return min(self._gpus, key=lambda gpu: taken[gpu], default=None)
+
+    def _fits(self, stage: Stage[Any]) -> bool:
+        """Whether there is memory for a stage beside those that run; for one alone there is, or nothing can be done."""
+        running = [worker.stage for worker in self._workers if worker.stage is not None]
+        return not running or self._memory is None or sum(map(needs, [*running, stage])) <= self._memory
 
     def listen(self, timeout: float) -> None:
         """Pass on what workers tell, waiting for it up to ``timeout`` seconds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.engines.base import Finished, StageError, info
@@ -35,8 +35,12 @@ class Schedule:
         self._failed: dict[str, StageError] = {}
         self._repaired: set[str] = set()
 
-    def take(self) -> Stage[Any] | None:
-        """The first stage that is ready; it counts as running from here on. ``None`` when none is."""
+    def take(self, fits: Callable[[Stage[Any]], bool] = lambda stage: True) -> Stage[Any] | None:
+        """The first stage that is ready and fits; it counts as running from here on. ``None`` when there is none.
+
+        Args:
+            fits: Whether there is room for a stage beside those that run.
+        """
         progress = True
         while progress:
             progress = False
@@ -50,6 +54,8 @@ class Schedule:
                     progress = True
                 elif not any(source.id in self.todo for source in inputs):
                     damaged = [source for source in inputs if not self.sound(source) and self._repair(source)]
+                    if not damaged and not fits(stage):
+                        continue
                     if not damaged:
                         self._running.add(stage.id)
                         return stage

@@ -12,10 +12,11 @@ VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextmanager
-def in_environment(threads: int) -> Iterator[None]:
-    """State the number for libraries, and processes, that are loaded in this context."""
-    before = {name: os.environ.get(name) for name in VARIABLES}
-    os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
+def in_environment(threads: int, gpu: str | None = None) -> Iterator[None]:
+    """State the number, and the one GPU to use if any, for libraries and processes that are loaded in this context."""
+    stated = dict.fromkeys(VARIABLES, str(threads)) | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
+    before = {name: os.environ.get(name) for name in stated}
+    os.environ.update(stated)
     try:
         yield
     finally:

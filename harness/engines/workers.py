@@ -135,25 +135,26 @@ class Worker:
     Args:
         store: Where inputs are and artifacts go.
         threads: Number of threads that stages compute with.
+        gpu: The one GPU that it sees, as ``CUDA_VISIBLE_DEVICES`` names it; ``None`` leaves it what the driver sees.
 
     Attributes:
         ready: Whether it has started.
         stage: What it computes.
     """
 
-    def __init__(self, store: Store, threads: int) -> None:
+    def __init__(self, store: Store, threads: int, gpu: str | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._printed, out = context.Pipe(duplex=False)
         self._theirs = (theirs, out)
         self._process = context.Process(target=serve, args=(theirs, out, store), name=NAME)
-        self._threads = threads
+        self._threads, self.gpu = threads, gpu
         self.ready = False
         self.stage: Stage[Any] | None = None
 
     def start(self) -> None:
         """Start the process."""
-        with in_environment(self._threads), _ctrl_c_later():
+        with in_environment(self._threads, self.gpu), _ctrl_c_later():
             self._process.start()
             for end in self._theirs:
                 end.close()

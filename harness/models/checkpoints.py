@@ -45,6 +45,10 @@ class Checkpoint(ABC):
             InputError: They cannot be had; the message says why and what brings them.
         """
 
+    def size(self) -> int:
+        """Bytes of the weights' files; 0 where they are not here yet."""
+        return 0
+
     @abstractmethod
     def check(self) -> None:
         """Raise :class:`~harness.errors.InputError` if :meth:`fetch` could not succeed; download nothing."""
@@ -71,6 +75,9 @@ class _Folder(Checkpoint):
                 hint=_FOLDER,
             )
 
+    def size(self) -> int:
+        return _weights_size(self.path)
+
     def identity(self) -> str:
         self.check()
         return f"{self.name}@{files_digest(_files(self.path, code=self.code))}"
@@ -95,6 +102,10 @@ class _Hub(Checkpoint):
         except (LocalEntryNotFoundError, HFValidationError):
             return None
         return None if _incomplete(folder) else folder
+
+    def size(self) -> int:
+        folder = self._cached()
+        return 0 if folder is None else _weights_size(folder)
 
     def check(self) -> None:
         if self._cached() is None:
@@ -251,6 +262,11 @@ def refuse_code(folder: Path, error: Exception) -> None:
 def _files(folder: Path, *, code: bool) -> list[Path]:
     patterns = (*_WEIGHTS, *_DESCRIPTION, *(_CODE if code else ()))
     return [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
+
+
+def _weights_size(folder: Path) -> int:
+    """Bytes of the weights in a folder; of several forms of them, the largest."""
+    return max((sum(path.stat().st_size for path in folder.glob(form)) for form in _WEIGHTS), default=0)
 
 
 def _incomplete(folder: Path) -> str:

@@ -152,6 +152,10 @@ class TransformersModel(Model):
             )
         return TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
 
+    def memory(self, *, training: bool) -> int:
+        """The weights: in training with their gradients and AdamW's two moments, in prediction with a copy laid out for it."""
+        return self._weights().size() * (4 if training else 2)
+
     def load(self, folder: Path) -> TransformersClassifier:
         """Read back a classifier that was saved, to run on this component's device and backend."""
         from harness.models.classifier import TransformersClassifier

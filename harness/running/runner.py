@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.disk import DEFAULT_OUTPUT, DEFAULT_STORE, explained, write_text
 from harness.engines import Engine, StageError, chosen
 from harness.engines.demand import missing
+from harness.engines.resources import refuse_too_large
 from harness.errors import HarnessError, InputError, StoreError
 from harness.observers.event_log import EventLog
 from harness.observers.hooks import Observers, RunInfo, StageInfo, hookimpl, installed
@@ -78,8 +79,8 @@ def run(
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     store: str | os.PathLike[str] = DEFAULT_STORE,
     engine: Callable[[Store], Engine] | None = None,
-    jobs: int = 1,
-    threads: int | None = None,
+    jobs: int | None = 1,
+    threads: int = 1,
     observers: Sequence[Any] = (),
     complain: Callable[[str], None] | None = None,
 ) -> Run:
@@ -94,10 +95,9 @@ def run(
         store: Folder of the artifact store; one that cannot be written will do if everything is in it.
         engine: Makes what computes the stages (:class:`harness.engines.Engine`) from the store, in place of what ``jobs`` and
             ``threads`` choose.
-        jobs: Number of stages to compute at a time: 1 in this process, more in worker processes (see
-            :func:`harness.engines.chosen`). Bytes do not depend on it, for equal ``threads``.
-        threads: Number of threads that a stage computes with; by default 1 in worker processes, and in this process what
-            libraries choose.
+        jobs: Number of stages to compute at a time: 1 in this process, more in worker processes; ``None`` uses the machine
+            (see :func:`harness.engines.chosen`). Bytes do not depend on it, for equal ``threads``.
+        threads: Number of threads that a stage computes with.
         observers: Objects with functions marked by :data:`harness.observers.hooks.hookimpl`, told what happens.
         complain: Takes one-line messages about observers that fail; by default they are logged.
 
@@ -115,6 +115,8 @@ def run(
     needed = missing(plan.targets(), artifacts)
     if problems := complaints(suite, needed):
         raise InputError("\n".join(problems))
+    if engine is None:
+        refuse_too_large(needed)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "suite.yaml", suite.to_yaml())

@@ -38,6 +38,10 @@ class AttackTest(Stage[AttackedExamples]):
     def is_part(self) -> bool:
         return self.rows is not None
 
+    @property
+    def memory(self) -> int:
+        return self.model.component.memory(training=False)
+
     def options(self) -> dict[str, Any]:
         return {
             "model": self.model.identity,

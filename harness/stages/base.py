@@ -161,6 +161,11 @@ class Stage(ABC, Generic[Given_co]):
         """Whether it is a part of a longer stage (:mod:`harness.stages.parts.cutting`)."""
         return False
 
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that computing it takes, as far as its components know; 0 where they do not."""
+        return 0
+
     @abstractmethod
     def options(self) -> dict[str, Any]:
         """Everything but the inputs that determines the result, as JSON."""

@@ -39,6 +39,10 @@ class FineTune(Stage[TrainedClassifier]):
     first: First = "high"
     blocks: int = 1
 
+    @property
+    def memory(self) -> int:
+        return self.model.component.memory(training=True)
+
     def options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"model": self.model.identity, "seed": self.seed}
         if self.values is not None:

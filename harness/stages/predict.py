@@ -33,6 +33,10 @@ class Predict(Stage[Probabilities]):
     def is_part(self) -> bool:
         return self.rows is not None
 
+    @property
+    def memory(self) -> int:
+        return self.model.component.memory(training=False)
+
     def options(self) -> dict[str, Any]:
         return {"split": self.split, "model": self.model.identity, **rows_option(self.rows)}
 

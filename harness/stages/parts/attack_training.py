@@ -48,6 +48,10 @@ class AttackTraining(Stage[AttackedPlaces]):
     def is_part(self) -> bool:
         return True
 
+    @property
+    def memory(self) -> int:
+        return self.model.component.memory(training=False)
+
     def options(self) -> dict[str, Any]:
         return {
             "model": self.model.identity,
