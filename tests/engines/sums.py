@@ -94,6 +94,27 @@ class Fatal:
             time.sleep(60)
 
 
+@dataclass(frozen=True, eq=False)
+class SeenGpu(Sum):
+    """The number of the GPU that its process sees."""
+
+    kind: ClassVar[str] = "seen-gpu"
+
+    def compute(self, inputs: Inputs, context: Context) -> Total:
+        return Total(int(os.environ["CUDA_VISIBLE_DEVICES"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Large(Sum):
+    """A sum that says that it takes a GiB."""
+
+    kind: ClassVar[str] = "large"
+
+    @property
+    def memory(self) -> int:
+        return 2**30
+
+
 @dataclass
 class Diamond:
     """``a`` under ``b`` and ``c``, ``d`` over both, ``e`` alone; ``how`` says which fail."""
