@@ -48,7 +48,9 @@ class EventLog:
     @hookimpl
     def stage_finished(self, stage: StageInfo, seconds: float) -> None:
         """Log the stage and its duration."""
-        self.write("stage_finished", kind=stage.kind, id=stage.id, title=stage.title, seconds=round(seconds, 3))
+        part = {"part": True} if stage.part else {}
+        seconds = round(seconds, 3)
+        self.write("stage_finished", kind=stage.kind, id=stage.id, title=stage.title, seconds=seconds, **part)
 
     @hookimpl
     def stage_failed(self, stage: StageInfo, error: BaseException) -> None:

@@ -20,13 +20,13 @@ def configured(slot: Slot[Any]) -> Configured[Any]:
     return Configured(slot.component, slot.entry)
 
 
-def used(slot: Slot[Any]) -> ComponentUse:
-    """A slot as records describe it."""
-    options, identity = slot.component.model_dump(mode="json"), configured(slot).identity["options"]
+def used(component: Configured[Any]) -> ComponentUse:
+    """A component as records describe it."""
+    options, identity = component.component.model_dump(mode="json"), component.identity["options"]
     return ComponentUse(
-        kind=slot.entry.kind,
-        name=slot.entry.key,
-        version=slot.entry.version,
+        kind=component.entry.kind,
+        name=component.entry.key,
+        version=component.entry.version,
         options=options,
         digests={name: value for name, value in identity.items() if name not in options or options[name] != value},
     )

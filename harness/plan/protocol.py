@@ -31,10 +31,25 @@ S = TypeVar("S", bound=Stage[Any])
 
 
 class Interned:
-    """Stages by what they compute: a stage that is built twice is one object, the one built first."""
+    """Stages by what they compute: a stage that is built twice is one object, the one built first.
+
+    With them the components of a suite's slots, so that each says once what it is.
+    """
 
     def __init__(self) -> None:
         self._stages: dict[str, Stage[Any]] = {}
+        self._components: dict[int, Configured[Any]] = {}
+        self._used: dict[int, ComponentUse] = {}
+
+    def component(self, slot: Slot[Any]) -> Configured[Any]:
+        """The component of a slot, and where it comes from."""
+        return self._components.setdefault(id(slot), configured(slot))
+
+    def used(self, slot: Slot[Any]) -> ComponentUse:
+        """A slot as records describe it."""
+        if id(slot) not in self._used:
+            self._used[id(slot)] = used(self.component(slot))
+        return self._used[id(slot)]
 
     def __call__(self, stage: S) -> S:
         """The stage with this identity."""
@@ -55,11 +70,13 @@ class Protocol:
         self.suite, self.dataset, self.seed, self.interned = suite, dataset, seed, interned
         self.slot = suite.datasets[dataset]
         self.finetuned = self.slot.embed == "finetuned"
-        self.model: Configured[Any] = configured(suite.models[self.slot.model])
-        self.metrics: dict[str, Configured[Any]] = {slot.use: configured(slot) for slot in suite.metrics}
+        self.model: Configured[Any] = interned.component(suite.models[self.slot.model])
+        self.metrics: dict[str, Configured[Any]] = {slot.use: interned.component(slot) for slot in suite.metrics}
         self.needs = frozenset().union(*(metric.component.needs for metric in self.metrics.values()))
         limits = self.slot.limit.model_dump(exclude_none=True)
-        self.load = interned(Load(self._title("load"), dataset, configured(self.slot), limits, self._seed("data")))
+        self.load = interned(
+            Load(self._title("load"), dataset, interned.component(self.slot), limits, self._seed("data"))
+        )
         self.base = self.fine_tune("base")
 
     def _title(self, what: str, detail: str = "") -> str:
@@ -83,7 +100,7 @@ class Protocol:
             board=board(
                 self.load,
                 self.model,
-                None if suite.test_attack is None else configured(suite.test_attack),
+                None if suite.test_attack is None else self.interned.component(suite.test_attack),
                 self.metrics,
                 suite.thresholds,
             ),
@@ -168,7 +185,7 @@ class Protocol:
                 self.load,
                 self.embed("train", finetuned=self.finetuned),
                 self.embed("validation", finetuned=self.finetuned),
-                configured(self.suite.valuators[valuator]),
+                self.interned.component(self.suite.valuators[valuator]),
                 self._seed("value"),
                 extend,
                 self.embed("synthetic", extend, finetuned=self.finetuned) if extend else None,
@@ -186,8 +203,8 @@ class Protocol:
                 self.load,
                 self.model,
                 self.base,
-                configured(attack),
-                configured(select),
+                self.interned.component(attack),
+                self.interned.component(select),
                 arm.synthesis.uu_fraction,
                 self.suite.thresholds[0],
                 self._seed("select"),
@@ -209,7 +226,7 @@ class Protocol:
                 self.base,
                 self.embed("train"),
                 elicit,
-                configured(self.suite.generators[arm.generate]),
+                self.interned.component(self.suite.generators[arm.generate]),
                 arm.synthesis.per_uu,
                 self._seed("generate"),
             )
@@ -231,7 +248,7 @@ class Protocol:
                 self.load,
                 self.model,
                 classifier,
-                configured(attack),
+                self.interned.component(attack),
                 self._seed("attack"),
             )
         )
@@ -288,7 +305,7 @@ class Protocol:
             "generator": suite.generators[arm.generate] if arm.generate else None,
             **{f"metric:{slot.use}": slot for slot in suite.metrics},
         }
-        return {role: used(slot) for role, slot in slots.items() if slot is not None}
+        return {role: self.interned.used(slot) for role, slot in slots.items() if slot is not None}
 
     def assess(self, valuator: str, valuation: Valuation, seed: int) -> Assess:
         """The assessment of a valuator under a seed of its own, on this repetition's data."""
@@ -311,7 +328,7 @@ class Protocol:
                 train,
                 validation,
                 test,
-                configured(self.suite.valuators[valuator]),
+                self.interned.component(self.suite.valuators[valuator]),
                 tuple(round(largest * step / steps, 6) for step in range(steps + 1)),
                 derive_seed(seed, self.dataset, "value"),
             )
