@@ -54,6 +54,7 @@ def test_arms_share_stages_and_a_new_arm_computes_only_its_own(run_tiny: Callabl
     assert more.computed == 5
 
 
+@pytest.mark.slow
 def test_everything_but_time_is_the_same_in_another_store(run_tiny: Callable[..., Any]) -> None:
     one, two = run_tiny(), run_tiny(output="again", store="other")
     assert two.computed == one.computed > 0
@@ -96,6 +97,7 @@ def test_a_truncated_artifact_is_computed_again(run_tiny: Callable[..., Any], tm
     assert boards(second.folder) == before
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_the_work_and_agree(suite_file: Callable[..., Path], tmp_path: Path) -> None:
     suite = suite_file()
     both = [

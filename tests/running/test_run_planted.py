@@ -28,6 +28,7 @@ metrics: [accuracy, confidence, uu, blind-spots]
 """
 
 
+@pytest.mark.slow
 def test_the_right_arm_wins_and_doing_nothing_does_not(
     tmp_path: Path, write_reviews: Callable[..., Path], checkpoint: Path
 ) -> None:
