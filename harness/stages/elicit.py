@@ -80,15 +80,16 @@ class Elicit(Stage[ElicitedUnknowns]):
         order = inputs.part(select).places
         costs = attack_costs([search.train[int(place)] for place in order])
         pieces = [order[piece.start : piece.stop] for piece in cuts(costs, most_cost=SQUARED_WORDS, most=ELICITED)]
-        for number, piece in enumerate(pieces):
-            if search.done():
-                return
-            part = self._part(piece)
-            if (attacked := inputs.found(part)) is None:
-                ahead = pieces[number : number + search.parts_to_go()]
-                wanted = [part, *(self._part(piece) for piece in ahead[1:])]
-                raise PartsWanted([part for part in wanted if inputs.found(part) is None])
-            search.look(attacked, bar)
+        at = 0
+        while at < len(pieces) and not search.done():
+            # How many are wanted at a time follows from what was found up to here alone: it is the same after a kill.
+            parts = [self._part(piece) for piece in pieces[at : at + search.parts_to_go()]]
+            attacked = [inputs.found(part) for part in parts]
+            if missing := [part for part, found in zip(parts, attacked, strict=True) if found is None]:
+                raise PartsWanted(missing)
+            for found in filter(None, attacked):
+                search.look(found, bar)
+            at += len(parts)
 
     def _asking(self, inputs: Inputs, search: _Search, bar: Bar) -> None:
         """Attack what the selector asks for, tell it what was found, and so on: one part after the other."""
