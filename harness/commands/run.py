@@ -39,7 +39,7 @@ def run_suite(selection: Selection, *, output: Path, store: Path, jobs: int | No
         screen.print(result.leaderboard.to_rich())
     for report in result.valuations:
         screen.print(report.to_rich(), "")
-    for line in repeated(result.records):
+    for line in [*repeated(result.records), *classes_said(result.records)]:
         notes.print(f"note: {line}", style="yellow", markup=False)
     if not quiet:
         for made in syntheses(result.records):
@@ -58,6 +58,12 @@ def run_suite(selection: Selection, *, output: Path, store: Path, jobs: int | No
     if error := failed(result):
         sys.stdout.flush()
         raise error
+
+
+def classes_said(records: Sequence[RecordFolder]) -> list[str]:
+    """A line per data set and classifier on how its outputs came to mean the classes."""
+    headers = [record.header for record in records if record.header.classes]
+    return list(dict.fromkeys(f"{header.dataset}: {header.classes}" for header in headers))
 
 
 def repeated(records: Sequence[RecordFolder]) -> list[str]:

@@ -14,6 +14,10 @@ class DatasetSource(Component):
 
     kind: ClassVar[str] = "dataset"
 
+    def class_names(self) -> tuple[str, ...]:
+        """The class names by index where the options state them; empty where only the data does."""
+        return ()
+
     @abstractmethod
     def load(self, *, seed: int) -> Dataset:
         """Read the data and draw the splits and limits that are drawn at random.

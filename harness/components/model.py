@@ -42,6 +42,10 @@ class Classifier(ABC):
         """
         return False
 
+    said: str = ""
+    """A sentence on how its outputs came to mean the task's classes (a head that is reused, matched by name, or drawn anew);
+    it is logged, and kept in records."""
+
     @abstractmethod
     def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
         """Tokenise, truncated to the model's maximum length."""
@@ -107,6 +111,7 @@ class Model(Component):
         weights: FloatArray | None = None,
         order: EpochOrder | None = None,
         unfinished: Path | None = None,
+        labels: Sequence[str] | None = None,
     ) -> Classifier:
         """:meth:`fine_tune` with a say in the order of batches, which may go on from what a killed process left.
 
@@ -121,6 +126,8 @@ class Model(Component):
             order: Draws the order of examples for each epoch, which batches are cut from; ``None``: shuffle.
             unfinished: A folder of this very computation, which need not be there, to keep a state of bounded size in; its
                 files must be written whole or not at all, and what is damaged passed over. ``None``: keep nothing.
+            labels: ``K`` class names by index, for a checkpoint that has names for its outputs; ``None`` where they are not
+                known.
 
         Raises:
             InputError: An order is given to a model that takes none.
@@ -135,6 +142,16 @@ class Model(Component):
         By it engines decide how many stages run at a time. It is an estimate, and asks for nothing that is not here yet.
         """
         return 0
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Refuse, before any work, classes that the checkpoint's head is not for. Override it where a checkpoint may have one.
+
+        Args:
+            labels: Class names by index.
+
+        Raises:
+            harness.errors.InputError: The checkpoint decides between other classes.
+        """
 
     @abstractmethod
     def load(self, folder: Path) -> Classifier:

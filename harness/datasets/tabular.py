@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Example, Task
+from harness.components.labels import class_index, listed, match_labels
 from harness.components.texts import abridged, canonical, lone_surrogate
 from harness.datasets.operations import SPLITS, draw, duplicates, limit
 from harness.datasets.tables import Table
@@ -67,10 +68,7 @@ class Labels:
         text = str(value).strip()
         if self.values:
             return self.values.get(text)
-        if text in self.names:
-            return self.names.index(text)
-        number = _whole(value)
-        return number if number is not None and 0 <= number < len(self.names) else None
+        return class_index(value, self.names)
 
     @classmethod
     def infer(cls, table: Table, column: str) -> Labels:
@@ -119,11 +117,6 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and number.is_integer() else None
 
 
 class TabularSource(DatasetSource):
@@ -210,14 +203,18 @@ class TabularSource(DatasetSource):
         dataset = limit(dataset, self.train_size, size, self.test_size, seed=seed)
         return replace(dataset, notes=notes | duplicates(dataset))
 
+    def class_names(self) -> tuple[str, ...]:
+        """`labels`, else the names that `label_values` give; empty where the data has to be read for them."""
+        if self.labels or not self.label_values:
+            return self.labels
+        inverse = {index: str(value) for value, index in reversed(self.label_values.items())}
+        return tuple(inverse.get(index, str(index)) for index in range(max(inverse) + 1))
+
     def _labels(self, train: Table) -> Labels:
         if self.label_values:
-            values = {str(value): index for value, index in self.label_values.items()}
-            inverse = {index: value for value, index in reversed(values.items())}
-            names = self.labels or tuple(inverse.get(index, str(index)) for index in range(max(inverse) + 1))
-            return Labels(names, values)
+            return Labels(self.class_names(), {str(value): index for value, index in self.label_values.items()})
         if self.labels:
-            return Labels(self.labels)
+            return _renamed(train, self.labels) if train.class_names else Labels(self.labels)
         return Labels(train.class_names) if train.class_names else Labels.infer(train, self.label)
 
     def _examples(
@@ -302,6 +299,25 @@ def _no_unicode(table: Table, column: str, row: int, half: str) -> DataError:
     )
 
 
+def _renamed(train: Table, labels: tuple[str, ...]) -> Labels:
+    """Labels of a source that names its classes itself, under the suite's names and in the suite's order.
+
+    Raises:
+        DataError: The two do not say the same.
+    """
+    try:
+        match = match_labels(train.class_names, labels, train.where)
+    except DataError as error:
+        example = ", ".join(f"{name}: 0" for name in train.class_names[:1])
+        raise DataError(
+            f"{train.where} names its classes {listed(train.class_names)}; `labels` says {listed(labels)}.",
+            hint=f"To call them otherwise, say in `label_values` which is which: {{{example}, ...}}.",
+        ) from error
+    # The column holds indices of the source's classes, or its names.
+    values = {str(index): label for label, index in enumerate(match.order)}
+    return Labels(labels, values | {train.class_names[index]: label for label, index in enumerate(match.order)})
+
+
 def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -> DataError:
     value = table.column(column)[bad[0]]
     if missing(value):
@@ -311,7 +327,9 @@ def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -
     near = did_you_mean(value, known) if isinstance(value, str) and len(value) <= _LONGEST_LABEL else ""
     rows = _listed(bad)
     count = f"{len(bad)} bad labels, in rows" if len(bad) > 1 else "1 bad label, in row"
-    unlabelled = " A label of -1 marks rows that were published without labels." if value == -1 else ""
+    unlabelled = (
+        " A label of -1 marks rows that were published without labels." if str(value).strip() in ("-1", "-1.0") else ""
+    )
     return DataError(
         f"{table.where}: the label {abridged(value)} in column {column!r} is not one of {', '.join(map(abridged, known[:10]))}"
         f"{numbers}: {count} {rows} (counted from 1).{unlabelled} {near}".rstrip()

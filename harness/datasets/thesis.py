@@ -63,6 +63,10 @@ class ThesisDataset(DatasetSource):
         """The options of the source, with the contents named by digests or by a commit."""
         return self.source().identity()
 
+    def class_names(self) -> tuple[str, ...]:
+        """The class names by index."""
+        return tuple(self.facts["labels"])
+
     def load(self, *, seed: int) -> Dataset:
         """Read and split the data set; see :meth:`harness.components.DatasetSource.load`."""
         return self.source().load(seed=seed)

@@ -54,6 +54,10 @@ class Checkpoint(ABC):
         """Raise :class:`~harness.errors.InputError` if :meth:`fetch` could not succeed; download nothing."""
 
     @abstractmethod
+    def here(self) -> Path | None:
+        """The folder if it is on this machine, whole."""
+
+    @abstractmethod
     def identity(self) -> str:
         """A name that changes with the contents: a digest of the files, or the commit on the hub."""
 
@@ -77,6 +81,9 @@ class _Folder(Checkpoint):
 
     def size(self) -> int:
         return _weights_size(self.path)
+
+    def here(self) -> Path | None:
+        return None if _incomplete(self.path) else self.path
 
     def identity(self) -> str:
         self.check()
@@ -110,6 +117,9 @@ class _Hub(Checkpoint):
     def check(self) -> None:
         if self._cached() is None:
             self._commit()
+
+    def here(self) -> Path | None:
+        return self._cached()
 
     def fetch(self) -> Path:
         if (folder := self._cached()) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,23 @@ from transformers import (
 from harness.errors import InputError
 from harness.models.checkpoints import refuse_code
 from harness.models.feed import encoder_of, settle_padding
+from harness.models.head import HeadPlan, draw_head, name_outputs, reorder_head
 from harness.quiet import quiet
 
 
 def load_for_fine_tuning(
-    folder: Path, *, num_labels: int, num_hidden_layers: int | None = None, trust_remote_code: bool = False
+    folder: Path,
+    *,
+    num_labels: int,
+    head: HeadPlan,
+    labels: Sequence[str] | None = None,
+    num_hidden_layers: int | None = None,
+    trust_remote_code: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """An encoder with a classification head of ``num_labels`` classes.
 
-    A head that the checkpoint lacks, or has for another number of classes, is initialised from torch's global generator.
+    A head that the checkpoint lacks, or that is not to be used, is drawn from torch's global generator; else the checkpoint's
+    is brought into the order of the classes, whose names (``labels``) the configuration then has.
 
     Raises:
         InputError: The folder is damaged or of a family without classifiers, has code of its own that is not trusted, or has
@@ -44,6 +53,12 @@ def load_for_fine_tuning(
     model = _read(
         folder, AutoModelForSequenceClassification, trust_remote_code, config=config, ignore_mismatched_sizes=True
     )
+    if head.order is not None:
+        reorder_head(model, head.order)
+    elif head.replaced:
+        draw_head(model)
+    if labels is not None:
+        name_outputs(model.config, labels)
     return model, _tokenizer(folder, model, trust_remote_code)
 
 

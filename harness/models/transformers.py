@@ -10,6 +10,7 @@ from pydantic import Field
 
 from harness.components.example import Example
 from harness.components.model import Model
+from harness.models.head import Head
 from harness.types import Texts
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ class TransformersModel(Model):
     """Where to compute: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes a GPU if there is one."""
     max_tokens_per_batch: int | None = Field(default=None, ge=1)
     """Padded tokens in one forward pass of inference at most; by default what suits the device."""
+    head: Head = "match"
+    """What becomes of a classification head that the checkpoint brings: `match` goes on from it, its outputs matched by name
+    with the classes of the data, and refuses one for other classes; `new` draws another. Without one there is a new one."""
     trust_remote_code: bool = False
     """Run Python code that comes with the checkpoint, for families that transformers itself does not know. It can do whatever
     you can on this machine: only for checkpoints whose code you have read."""
@@ -84,6 +88,8 @@ class TransformersModel(Model):
         del options["revision"]
         if not self.trust_remote_code:  # as from before there was a choice, so that results stay what they are
             del options["trust_remote_code"]
+        if self.head == "match":
+            del options["head"]
         return options | {"checkpoint": self._weights().identity()}
 
     def fine_tune(
@@ -107,33 +113,38 @@ class TransformersModel(Model):
         weights: FloatArray | None = None,
         order: EpochOrder | None = None,
         unfinished: Path | None = None,
+        labels: Sequence[str] | None = None,
     ) -> TransformersClassifier:
         """Fine-tune, keeping the state of training every half minute; see :meth:`harness.components.Model.fine_tune_resumable`.
 
         Raises:
             harness.errors.DataError: An empty training set or one with a single class, labels out of range, or weights of
-                the wrong shape, negative, not finite or all zero.
+                the wrong shape, negative, not finite or all zero; or the checkpoint's head is for other classes.
             harness.errors.InputError: The checkpoint cannot be had, or the device cannot do what is asked.
             harness.errors.HarnessError: The loss is no longer a finite number.
         """
         from harness.models.training import TrainingSet, check_training_set, check_weights, seeded, train_classifier
         from harness.seeds import derive_seed
 
-        labels = check_training_set(train, num_labels)
+        targets = check_training_set(train, num_labels)
         factors = None if weights is None else check_weights(weights, len(train))
         runtime = self._runtime()
         folder = self._weights().fetch()
 
         from harness.models.classifier import TransformersClassifier, on_device
         from harness.models.feed import Feed
+        from harness.models.head import plan_head
         from harness.models.keeping import keeper_in
         from harness.models.loading import load_for_fine_tuning
         from harness.models.tokens import Encoder, longest
 
+        head = plan_head(folder, self.checkpoint, num_labels if labels is None else labels, self.head)
         with seeded(derive_seed(seed, "head"), runtime.device):
             model, tokenizer = load_for_fine_tuning(
                 folder,
                 num_labels=num_labels,
+                head=head,
+                labels=labels,
                 num_hidden_layers=self.num_hidden_layers,
                 trust_remote_code=self.trust_remote_code,
             )
@@ -144,13 +155,22 @@ class TransformersModel(Model):
             encodings = encoder([example.texts for example in train])
             train_classifier(
                 model,
-                TrainingSet(encodings, labels, factors, feed, order),
+                TrainingSet(encodings, targets, factors, feed, order),
                 self._training(),
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),
                 keeper=keeper_in(unfinished, runtime.device),
             )
-        return TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
+        made = TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
+        made.said = head.said
+        return made
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """See :meth:`harness.components.Model.check_labels`; a hub checkpoint that is not here yet is checked once it is."""
+        from harness.models.head import plan_head
+
+        if (folder := self._weights().here()) is not None:
+            plan_head(folder, self.checkpoint, labels, self.head)
 
     def memory(self, *, training: bool) -> int:
         """The weights: in training with their gradients and AdamW's two moments, in prediction with a copy laid out for it."""

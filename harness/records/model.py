@@ -157,6 +157,9 @@ class Record(_Part):
     scores: dict[str, ScoreRecord]
     artifacts: dict[str, str]
     """Identity of the artifact of every stage that led here, by stage."""
+    classes: str = ""
+    """How the outputs of the arm's classifier came to mean the classes: a head that was reused, matched by name, replaced, or
+    drawn; whether an order had to be assumed."""
     files: dict[Annotated[str, Field(pattern=rf"^{FILE}$")], str]
     """SHA-256 of every other file of the record."""
     timings: dict[str, float]

@@ -33,6 +33,7 @@ def complaints(suite: Suite, needed: Sequence[Stage[Any]] | None) -> list[str]:
     for model in (suite.models[name] for name in sorted(models)):
         if not model.component.ordered:
             found |= {f"arms.{name}.order: {NO_ORDER.format(model.use)}": None for name in ordered}
+    found |= dict.fromkeys(_other_classes(suite, asked))
     for path, slot in suite.slots():
         if asked is None or id(slot.component) in asked:
             try:
@@ -43,6 +44,20 @@ def complaints(suite: Suite, needed: Sequence[Stage[Any]] | None) -> list[str]:
             except InputError as error:
                 found[f"{path}: {error}"] = None
     return list(found)
+
+
+def _other_classes(suite: Suite, asked: set[int] | None) -> Iterator[str]:
+    """Checkpoints whose head is for other classes than a data set that they are to be fine-tuned on."""
+    for name, dataset in suite.datasets.items():
+        model = suite.models[dataset.model]
+        if asked is not None and id(model.component) not in asked:
+            continue
+        if labels := dataset.component.class_names():
+            try:
+                with blaming(model.entry):
+                    model.component.check_labels(labels)
+            except InputError as error:
+                yield f"datasets.{name}: {error}"
 
 
 def components_of(stage: Stage[Any]) -> Iterator[Component]:

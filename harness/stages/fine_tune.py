@@ -70,8 +70,10 @@ class FineTune(Stage[TrainedClassifier]):
                 weights=frozen(weights),
                 order=in_order,
                 unfinished=context.unfinished,
+                labels=data.task.labels,
             )
-        return TrainedClassifier(classifier(self.model.entry, found))
+        made = classifier(self.model.entry, found)
+        return TrainedClassifier(made, made.said)
 
 
 def loss_weights(values: FloatArray, normalisation: Normalisation) -> FloatArray:

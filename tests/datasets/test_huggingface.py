@@ -68,6 +68,16 @@ def test_a_folder_that_the_library_saved(saved):
         load(path=str(saved), validation="test", text="txt")
 
 
+def test_names_of_classes_are_matched_with_the_sources(saved):
+    options = {"path": str(saved), "validation_from": "test", "validation_size": 4}
+    as_published, turned = load(**options), load(**options, labels=["Positive", "Negative"])
+    assert [e.label for e in turned.train] == [1 - e.label for e in as_published.train]
+    with pytest.raises(DataError, match=r"names its classes \[neg, pos\]; `labels` says \[bad, good\]"):
+        load(**options, labels=["bad", "good"])
+    said = load(**options, labels=["bad", "good"], label_values={0: 0, 1: 1})
+    assert [e.label for e in said.train] == [e.label for e in as_published.train]
+
+
 def test_a_folder_of_data_files(tmp_path, cache):
     folder = tmp_path / "data"
     folder.mkdir()

@@ -346,3 +346,22 @@ def test_code_that_is_trusted_runs_and_is_part_of_the_identity(with_code):
     before = model.identity()
     (folder / "own.py").write_text((folder / "own.py").read_text() + "\n# changed\n")
     assert model.identity() != before
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if "with" not in name])
+def test_a_head_comes_into_the_order_of_the_classes(checkpoints, family):
+    from harness.models.classifier import TransformersClassifier
+    from harness.models.head import plan_head
+    from harness.models.loading import load_for_fine_tuning
+
+    folder = checkpoints(family)
+    runtime = harness.load_classifier(folder, device="cpu").runtime
+
+    def probs(labels, wanted="match"):
+        plan = plan_head(folder, family, labels, wanted)
+        loaded = load_for_fine_tuning(folder, num_labels=2, head=plan, labels=labels)
+        return TransformersClassifier(*loaded, runtime=runtime).predict_proba(TEXTS)
+
+    kept, turned = probs(("LABEL_0", "LABEL_1")), probs(("LABEL_1", "LABEL_0"))
+    assert np.abs(kept - turned[:, ::-1]).max() < 1e-6
+    assert np.abs(kept - probs(("LABEL_0", "LABEL_1"), "new")).max() > 1e-3

@@ -126,6 +126,11 @@ def section_facts(header: Record, section: Section) -> list[tuple[str, str]]:
                 f"{use.name} {use.version}" + (f" ({options})" if options else ""),
             )
         )
+    said: dict[str, list[str]] = {}
+    for (arm, _), member in section.records.items():
+        if member.header.classes and arm not in said.setdefault(member.header.classes, []):
+            said[member.header.classes].append(arm)
+    facts += [(f"Classes of {', '.join(arms)}", sentence) for sentence, arms in said.items()]
     for made in syntheses(member.record for member in section.records.values()):
         facts.append((f"Made by {made.generator} for {' and '.join(made.arms)}", made.summary))
     packages = ", ".join(f"{name} {number}" for name, number in sorted(header.environment.packages.items()))

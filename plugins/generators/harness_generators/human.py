@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.components import GenerationTask, Generator, Rejected, SyntheticExample, Task, UnknownUnknown, Usage
+from harness.components.labels import class_index
 from harness.components.paths import existing_file
 from harness.components.texts import abridged, lone_surrogate
 from harness.errors import DataError, InputError, did_you_mean
@@ -66,13 +67,13 @@ class Human(Generator):
                 yield Rejected(position, "human", "no sample")
 
     def _sample(self, number: int, line: dict[str, Any], task: Task, position: int) -> SyntheticExample:
-        label = line["label"]
-        if isinstance(label, str) and label in task.labels:
-            label = task.labels.index(label)
-        if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < task.num_labels:
-            hint = did_you_mean(label, task.labels) if isinstance(label, str) and len(label) < 200 else ""
+        given = line["label"]
+        known = given in task.labels if isinstance(given, str) else type(given) is int
+        label = class_index(given, task.labels) if known else None
+        if label is None:
+            hint = did_you_mean(given, task.labels) if isinstance(given, str) and len(given) < 200 else ""
             raise DataError(
-                f"{self.path}:{number}: label {abridged(line['label'])} is no class of {task.name}. {hint}".rstrip()
+                f"{self.path}:{number}: label {abridged(given)} is no class of {task.name}. {hint}".rstrip()
             )
         pair = line.get("text_pair")
         if (pair is not None) != (len(task.columns) == 2):
