@@ -10,6 +10,8 @@ Three populations are kept apart and never added up:
 - ``perturbed``: the successful attacks only, right before and wrong after (the thesis's UU column);
 - ``deployed``: every test example, perturbed where the attack succeeded and as it was otherwise.
 
+Where only a sample of the test set is attacked, ``perturbed`` and ``deployed`` are of that sample, and ``clean`` is of all.
+
 Metrics take them from an outcome (:func:`populations`), reports from a record's files (:func:`separate`).
 """
 
@@ -104,6 +106,10 @@ class Predictions:
         """``(n,)`` the errors: in the population, and not :attr:`correct`."""
         return self.counts & ~self.correct
 
+    def counted(self) -> Predictions:
+        """The predictions that belong to the population, alone."""
+        return Predictions.all(self.labels[self.counts], self.probs[self.counts])
+
     def confident(self, tau: float) -> BoolArray:
         """``(n,)`` where the confidence is at least ``tau``, in the population or not."""
         found: BoolArray = confident(self.confidence, tau)
@@ -123,7 +129,11 @@ class Predictions:
 
 
 def separate(
-    labels: IntArray, probs: FloatArray, attacked: FloatArray | None = None, succeeded: BoolArray | None = None
+    labels: IntArray,
+    probs: FloatArray,
+    attacked: FloatArray | None = None,
+    succeeded: BoolArray | None = None,
+    reached: BoolArray | None = None,
 ) -> dict[str, Predictions]:
     """The populations of a test set: ``clean``, and with an attack ``perturbed`` and ``deployed``, in this order.
 
@@ -132,6 +142,7 @@ def separate(
         probs: ``(n, K)`` probabilities of the unperturbed examples.
         attacked: ``(n, K)`` probabilities of the perturbed ones; ``None`` without an attack.
         succeeded: ``(n,)`` where the attack succeeded; needed with ``attacked``.
+        reached: ``(n,)`` which examples were attacked; all of them if not given.
     """
     import numpy as np
 
@@ -142,7 +153,7 @@ def separate(
     return {
         CLEAN: base,
         PERTURBED: Predictions(labels, after, succeeded),
-        DEPLOYED: Predictions(labels, after, base.counts),
+        DEPLOYED: Predictions(labels, after, base.counts if reached is None else reached),
     }
 
 
@@ -157,7 +168,7 @@ def populations(outcome: Outcome) -> dict[str, Predictions]:
     if outcome.attacked is None:
         return separate(labels, probs)
     attacked = checked(outcome.attacked.probs, outcome.test, classes, "attacked test examples")
-    return separate(labels, probs, attacked, outcome.attacked.succeeded)
+    return separate(labels, probs, attacked, outcome.attacked.succeeded, outcome.attacked.reached)
 
 
 def clean(outcome: Outcome) -> Predictions:

@@ -18,12 +18,20 @@ if TYPE_CHECKING:
     from harness.types import BoolArray, FloatArray, IntArray
 
 
+UNATTACKED = "unattacked"
+"""The status of a test example that is not in the sample that was attacked."""
+
+
 @dataclass(frozen=True)
 class AttackedTest:
     """The attack on the test set, one row per test example, in test order.
 
+    Where only a sample of the test set was attacked, metrics never see the others: they are given the whole test set without an
+    attack, and the sample with it (:mod:`harness.records.sampling`).
+
     Attributes:
-        status: ``(n,)`` strings: ``"succeeded"``, ``"failed"``, ``"skipped"`` (:class:`~harness.components.AttackStatus`).
+        status: ``(n,)`` strings: ``"succeeded"``, ``"failed"``, ``"skipped"`` (:class:`~harness.components.AttackStatus`);
+            :data:`UNATTACKED` for examples outside of the sample.
         perturbed: The perturbed texts; of a failed attack the best attempt, of a skipped one the original.
         probs: ``(n, K)`` float32 probabilities of ``perturbed``.
         queries: ``(n,)`` number of queries.
@@ -40,6 +48,30 @@ class AttackedTest:
         import numpy as np
 
         return np.asarray([status == "succeeded" for status in self.status], dtype=bool)
+
+    @property
+    def reached(self) -> BoolArray:
+        """``(n,)``: which examples the attack was put to."""
+        import numpy as np
+
+        return np.asarray([status != UNATTACKED for status in self.status], dtype=bool)
+
+    def spread(self, rows: IntArray, test: Sequence[Example], probs: FloatArray) -> AttackedTest:
+        """The attack on a sample as one on the whole test set, of which the other examples are :data:`UNATTACKED`.
+
+        Args:
+            rows: Rows of the sample in the test set.
+            test: The test set.
+            probs: ``(n, K)`` its clean probabilities.
+        """
+        import numpy as np
+
+        status, perturbed = [UNATTACKED] * len(test), [example.texts for example in test]
+        after, queries = probs.copy(), np.zeros(len(test), dtype=np.int64)
+        after[rows], queries[rows] = self.probs, self.queries
+        for place, row in enumerate(rows.tolist()):
+            status[row], perturbed[row] = self.status[place], self.perturbed[place]
+        return AttackedTest(status, perturbed, after, queries)
 
     def take(self, rows: IntArray) -> AttackedTest:
         """The attack on a selection of test examples, repetitions allowed."""

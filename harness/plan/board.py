@@ -38,15 +38,21 @@ def board(
     attack: Configured[Any] | None,
     metrics: Mapping[str, Configured[Any]],
     thresholds: Sequence[float],
+    attack_limit: int | None = None,
 ) -> str:
-    """Digest of the data set but for its seed, the model, the attack on the test set, the metrics and the thresholds."""
-    same = {
+    """Digest of the data set but for its seed, the model, the attack on the test set, the metrics and the thresholds.
+
+    ``attack_limit`` is the number of test examples that are attacked, where these are not all.
+    """
+    same: dict[str, Any] = {
         "dataset": {**load.options(), "source": _of_any_release(load.source), "seed": None},
         "model": _of_any_release(model),
         "attack": None if attack is None else _of_any_release(attack),
         "metrics": {name: _of_any_release(metric) for name, metric in metrics.items()},
         "thresholds": list(thresholds),
     }
+    if attack_limit is not None:
+        same["attack_limit"] = attack_limit
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]
 
 

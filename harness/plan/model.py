@@ -18,6 +18,7 @@ from harness.stages.fine_tune import FineTune
 from harness.stages.generate import Generate
 from harness.stages.load import Load
 from harness.stages.predict import Predict
+from harness.stages.sample import Sample
 from harness.stages.value import Value
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ArmStages:
         test: Its probabilities on the test set.
         validation: The same on the validation set.
         attack: The attack on the test set, if the suite has one.
+        sample: The part of the test set that it is put to, if that is not all.
     """
 
     load: Load
@@ -49,6 +51,7 @@ class ArmStages:
     test: Predict
     validation: Predict
     attack: AttackTest | None = None
+    sample: Sample | None = None
 
     def named(self) -> dict[str, Stage[Any]]:
         """The stages that there are, by the names under which records list them."""

@@ -19,6 +19,7 @@ from harness.stages.fine_tune import FineTune
 from harness.stages.generate import Generate
 from harness.stages.load import Load
 from harness.stages.predict import Predict
+from harness.stages.sample import Sample
 from harness.stages.value import Value
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ class Protocol:
         self.load = interned(
             Load(self._title("load"), dataset, interned.component(self.slot), limits, self._seed("data"))
         )
+        self.sample: Sample | None = None
+        if suite.test_attack is not None and suite.test_attack.limit is not None:
+            self.sample = interned(
+                Sample(self._title("sample"), self.load, suite.test_attack.limit, self._seed("sample"))
+            )
         self.base = self.fine_tune("base")
 
     def _title(self, what: str, detail: str = "") -> str:
@@ -103,6 +109,7 @@ class Protocol:
                 None if suite.test_attack is None else self.interned.component(suite.test_attack),
                 self.metrics,
                 suite.thresholds,
+                suite.test_attack.limit if suite.test_attack is not None else None,
             ),
             definition=suite.arms[name].definition(),
         )
@@ -138,6 +145,7 @@ class Protocol:
             test=self.predict("test", classifier, title),
             validation=self.predict("validation", classifier, title),
             attack=self.attack(classifier, title),
+            sample=self.sample if self.suite.test_attack is not None else None,
         )
 
     def fine_tune(
@@ -245,7 +253,7 @@ class Protocol:
         return self.interned(
             AttackTest(
                 self._title("attack", title),
-                self.load,
+                self.sample or self.load,
                 self.model,
                 classifier,
                 self.interned.component(attack),
@@ -279,6 +287,7 @@ class Protocol:
             test=arm.test,
             validation=arm.validation,
             attack=arm.attack,
+            sample=arm.sample,
             elicit=arm.elicit,
             extend=arm.extend,
             train=arm.load if "train" in needs else None,

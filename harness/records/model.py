@@ -93,6 +93,9 @@ class ScoreRecord(_Part):
     high: float | None = None
     total: bool = False
     """Whether it is a sum over test examples (a count), not a mean."""
+    n: int | None = None
+    """Number of test examples that it is over, where these are a sample: of the attack, if that was put to a part of the test
+    set only. ``None`` for all of them."""
     decomposes: bool = False
     """Whether ``per_example.parquet`` has its contributions; otherwise ``replicates.parquet`` may have its resamples."""
     metric: str = ""
@@ -102,7 +105,7 @@ class ScoreRecord(_Part):
     meaning: str = ""
 
     @classmethod
-    def of(cls, score: Score, *, metric: str, volatile: bool = False) -> ScoreRecord:
+    def of(cls, score: Score, *, metric: str, volatile: bool = False, n: int | None = None) -> ScoreRecord:
         """A metric's figure as records keep it."""
         return ScoreRecord(
             value=float(score.value) if math.isfinite(score.value) else None,
@@ -110,6 +113,7 @@ class ScoreRecord(_Part):
             low=score.low,
             high=score.high,
             total=score.total,
+            n=n,
             decomposes=score.per_example is not None,
             metric=metric,
             volatile=volatile,

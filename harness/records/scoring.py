@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.border.frozen import frozen
@@ -12,6 +13,7 @@ from harness.components.metric import Metric, Outcome
 from harness.errors import HarnessError
 from harness.progress import progress
 from harness.records.model import ScoreRecord
+from harness.records.sampling import Parts, parts_of, score_parts
 from harness.statistics.samples import SEED
 
 if TYPE_CHECKING:
@@ -61,23 +63,34 @@ def figures(metrics: Mapping[str, Configured[Metric]], outcome: Outcome) -> Figu
     import numpy as np
 
     found, outcome = Figures(), frozen(outcome)
+    parts = parts_of(outcome)
+    if parts is not None:
+        parts = Parts(parts.clean, frozen(parts.attacked), parts.rows)
     again: dict[str, list[str]] = {}
+    again_attacked: dict[str, list[str]] = {}
     for name, metric in metrics.items():
-        scores = scored(metric, outcome)
+        over_sample: frozenset[str] = frozenset()
+        if parts is None:
+            scores = scored(metric, outcome)
+        else:
+            scores, over_sample = score_parts(partial(scored, metric), parts)
         for key, score in scores.scalars.items():
             if key in found.scores:
                 raise same_name(key)
             volatile = "costs" in metric.component.needs
-            found.scores[key] = ScoreRecord.of(score, metric=name, volatile=volatile)
+            n = len(parts.rows) if parts is not None and key in over_sample else None
+            found.scores[key] = ScoreRecord.of(score, metric=name, volatile=volatile, n=n)
             if score.per_example is not None:
                 contributions = score.per_example
                 found.per_example[key] = (
                     contributions if contributions.dtype == bool else contributions.astype(np.float32)
                 )
             elif metric.component.resample and np.isfinite(score.value):
-                again.setdefault(name, []).append(key)
+                (again_attacked if key in over_sample else again).setdefault(name, []).append(key)
         found.tables |= {f"{name}.{table}": frame for table, frame in scores.tables.items()}
-    found.replicates = _replicates(metrics, outcome, again)
+    found.replicates = _replicates(metrics, outcome if parts is None else parts.clean, again)
+    if parts is not None:
+        found.replicates |= _replicates(metrics, parts.attacked, again_attacked)
     return found
 
 

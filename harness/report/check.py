@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.components.metric import UNATTACKED
 from harness.components.paths import DATA_VARIABLE
 from harness.components.probabilities import improper
 from harness.errors import HarnessError, InputError
 from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record, record_folders
+from harness.records.sampling import parts_of
 from harness.report.groups import Group, groups
 from harness.report.recompute import Recomputed, recompute, texts_of
 from harness.statistics.resampling import cluster_id, resample_rows
@@ -19,6 +21,8 @@ from harness.statistics.samples import SEED
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.components.metric import Outcome
 
 
 TOLERANCE = 1e-6
@@ -165,6 +169,7 @@ def _statuses(frame: pd.DataFrame, classes: int) -> list[str]:
         for prefix in ("prob", "perturbed_prob")
     )
     expected = np.where(~right, "skipped", np.where(right_after, "failed", "succeeded"))
+    expected = np.where((frame["status"] == UNATTACKED) & (right == right_after), UNATTACKED, expected)
     wrong = frame["status"].to_numpy() != expected
     if not wrong.any():
         return []
@@ -289,20 +294,36 @@ def _contributions(record: RecordFolder, again: Recomputed) -> list[str]:
 
 def _replicates(record: RecordFolder, again: Recomputed) -> list[str]:
     """Whether the first resampled values are what the resamples give."""
-    import itertools
-
     frame = record.frame("replicates")
-    if frame is None or frame.empty:
-        return []
     predictions = record.frame("predictions")
-    if predictions is None:
+    if frame is None or frame.empty or predictions is None:
         return []
     clusters = predictions["cluster" if "cluster" in predictions else "id"].astype(str).tolist()
+    if (parts := parts_of(again.outcome)) is None:
+        return _resampled(record, again, again.outcome, clusters, frame)
+    over_sample = {name for name, score in record.header.scores.items() if score.n is not None}
+    return [
+        *_resampled(record, again, parts.clean, clusters, frame[[n for n in frame if n not in over_sample]]),
+        *_resampled(
+            record,
+            again,
+            parts.attacked,
+            [clusters[row] for row in parts.rows],
+            frame[[n for n in frame if n in over_sample]],
+        ),
+    ]
+
+
+def _resampled(
+    record: RecordFolder, again: Recomputed, outcome: Outcome, clusters: Sequence[str], frame: pd.DataFrame
+) -> list[str]:
+    import itertools
+
     owner = {name: score.metric for name, score in record.header.scores.items()}
     problems: dict[str, None] = {}
     count = min(REPLICATES_CHECKED, len(frame))
     for row, rows in enumerate(itertools.islice(resample_rows(clusters, count=count, seed=SEED), count)):
-        sample = again.outcome.take(rows)
+        sample = outcome.take(rows)
         for metric in sorted({owner[name] for name in frame.columns if owner.get(name) in again.metrics}):
             found = again.metrics[metric].score(sample).scalars
             for name in frame.columns:

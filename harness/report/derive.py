@@ -278,6 +278,12 @@ def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]
     headers = (member.header for seeds in group.members.values() for member in seeds.values())
     uses = (use for header in headers for use in header.components.values())
     trusted = {use.name for use in uses if use.options.get("trust_remote_code") is True}
+    members = [member for seeds in group.members.values() for member in seeds.values()]
+    if sizes := {score.n for member in members for score in member.header.scores.values() if score.n is not None}:
+        notes.append(
+            f"{max(sizes):,} of the {group.header.data.test:,} test examples were attacked, a sample drawn by seed: perturbed, "
+            "deployed and attacked figures are of these, clean ones of all."
+        )
     return notes + [f"{name} ran code that came with its checkpoint, as the suite allowed." for name in sorted(trusted)]
 
 

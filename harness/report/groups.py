@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.components.metric import UNATTACKED
 from harness.errors import InputError
 from harness.records.model import Record, RecordFolder
 from harness.statistics.samples import Sample
@@ -81,12 +82,14 @@ class Member:
         labels, probs = frame["label"].to_numpy(np.int64), probabilities(self.record, frame, "prob")
         if self.succeeded is None:
             return separate(labels, probs)
-        return separate(labels, probs, probabilities(self.record, frame, "perturbed_prob"), self.succeeded)
+        attacked = probabilities(self.record, frame, "perturbed_prob")
+        return separate(labels, probs, attacked, self.succeeded, (frame["status"] != UNATTACKED).to_numpy(bool))
 
     @property
     def deployed(self) -> Predictions:
-        """The predictions after the attack; the clean ones where there was none."""
-        return self.populations.get(DEPLOYED, self.populations[CLEAN])
+        """The predictions after the attack on every test example; the clean ones of those that were not attacked."""
+        found = self.populations.get(DEPLOYED, self.populations[CLEAN])
+        return Predictions.all(found.labels, found.probs)
 
     @cached_property
     def tags(self) -> list[tuple[str, ...]]:

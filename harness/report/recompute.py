@@ -9,6 +9,7 @@ from harness.components.example import Example, Task
 from harness.components.metric import AttackedTest, Outcome
 from harness.errors import HarnessError, InputError
 from harness.records.model import RecordFolder
+from harness.records.sampling import parts_of, score_parts
 from harness.report.groups import probabilities, tags_of
 from harness.types import Texts
 
@@ -134,6 +135,8 @@ def recompute(record: RecordFolder, baseline: RecordFolder | None = None) -> Rec
             known.skipped[name] = "needs the texts, which this record leaves out"
             continue
         plain = replace(known.outcome, baseline=known.outcome.baseline if "baseline" in metric.needs else None)
-        known.scores.update(metric.score(plain).scalars)
+        parts = parts_of(plain)
+        scores = metric.score(plain) if parts is None else score_parts(metric.score, parts)[0]
+        known.scores.update(scores.scalars)
         known.metrics[name] = metric
     return known

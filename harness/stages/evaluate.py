@@ -11,7 +11,7 @@ from harness.records.scoring import RESAMPLES, figures
 from harness.stages.base import Configured, Context, Inputs, Stage, stages_of
 from harness.stages.contents.arrays import Embeddings, Probabilities, Values
 from harness.stages.contents.attacks import AttackedExamples, ElicitedUnknowns
-from harness.stages.contents.data import LoadedData, SyntheticData
+from harness.stages.contents.data import LoadedData, SampledData, SyntheticData
 from harness.stages.contents.evaluation import Evaluation
 from harness.types import FloatArray
 
@@ -27,6 +27,7 @@ class OutcomeStages:
     test: Stage[Probabilities]
     validation: Stage[Probabilities]
     attack: Stage[AttackedExamples] | None = None
+    sample: Stage[SampledData] | None = None
     elicit: Stage[ElicitedUnknowns] | None = None
     extend: Stage[SyntheticData] | None = None
     train: Stage[LoadedData] | None = None
@@ -41,7 +42,11 @@ class OutcomeStages:
         """The outcome that the contents of these stages make up; ``more`` are further fields of it."""
         data = inputs[self.load]
         if (attacked := inputs.get(self.attack)) is not None:
-            more["attacked"] = attacked.results
+            sample = inputs.get(self.sample)
+            whole = attacked.results
+            if sample is not None:
+                whole = whole.spread(sample.rows, data.test, inputs[self.test].probs)
+            more["attacked"] = whole
         if (train := inputs.get(self.train)) is not None:
             more["train"] = train.train
         if (elicited := inputs.get(self.elicit)) is not None:

@@ -50,10 +50,10 @@ class Sample:
 
     @property
     def size(self) -> int:
-        """Number of examples that it is about: all of them for a sum, those that count for a mean."""
+        """Number of examples that it is about."""
         import numpy as np
 
-        return len(self.contributions) if self.total else int((~np.isnan(self.contributions)).sum())
+        return int((~np.isnan(self.contributions)).sum())
 
     @property
     def is_rate(self) -> bool:
@@ -68,7 +68,7 @@ class Sample:
         """Number of clusters that count."""
         import numpy as np
 
-        return len(np.unique(self.clusters if self.total else self.clusters[~np.isnan(self.contributions)]))
+        return len(np.unique(self.clusters[~np.isnan(self.contributions)]))
 
 
 def replicate(samples: Sequence[Sample], clusters: int, *, count: int = RESAMPLES, seed: int = SEED) -> FloatArray:
@@ -95,8 +95,7 @@ def replicate(samples: Sequence[Sample], clusters: int, *, count: int = RESAMPLE
         filled = np.where(counted, sample.contributions, 0.0)
         sums[:, column] = np.bincount(sample.clusters, weights=filled, minlength=clusters)
         if sample.total:
-            counted = np.ones_like(counted)
-            scale[column] = len(counted)
+            scale[column] = counted.sum()
         key = sample.clusters.tobytes() + counted.tobytes()
         if key not in denominators:
             denominators[key] = len(sizes)

@@ -14,7 +14,7 @@ from harness.components import Attack, Generator, Metric, Model, Valuator
 from harness.components.file import names_file
 from harness.registry import Scope
 from harness.suite.problems import Finding, Findings, advice, shown
-from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, make_selector, make_slot
+from harness.suite.slots import DatasetSlot, SelectorSlot, Slot, TestAttackSlot, make_selector, make_slot
 from harness.types import NAME, SUITE_NAME
 
 T = TypeVar("T")
@@ -76,6 +76,12 @@ def _slot(kind: str) -> _Parsed:
 
 def _attack(raw: Any, reading: Reading) -> Slot[Attack] | None:
     return None if raw is None else make_slot("attack", raw, reading)
+
+
+def _test_attack(raw: Any, reading: Reading) -> TestAttackSlot | None:
+    made = None if raw is None else make_slot("attack", raw, reading, form="test_attack")
+    assert made is None or isinstance(made, TestAttackSlot)  # noqa: S101 - that is its form
+    return made
 
 
 def _select(raw: Any, reading: Reading) -> SelectorSlot | None:
@@ -164,6 +170,7 @@ ValuatorField = Annotated[Slot[Valuator], _slot("valuator")]
 GeneratorField = Annotated[Slot[Generator], _slot("generator")]
 MetricFields = Annotated[tuple[Annotated[Slot[Metric], _slot("metric")], ...], AfterValidator(_distinct_metrics)]
 AttackField = Annotated[Slot[Attack] | None, _Parsed(_attack, "attack_or_null")]
+TestAttackField = Annotated[TestAttackSlot | None, _Parsed(_test_attack, "test_attack_or_null")]
 SelectorField = Annotated[SelectorSlot, _Parsed(make_selector, "selector")]
 SelectorFields = Annotated[dict[Name, SelectorField], AfterValidator(_remember)]
 SelectField = Annotated[SelectorSlot | None, _Parsed(_select, "select_or_null")]

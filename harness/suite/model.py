@@ -23,6 +23,7 @@ from harness.suite.fields import (
     SelectField,
     SelectorFields,
     SuiteName,
+    TestAttackField,
     Threshold,
     ValuatorField,
     distinct,
@@ -138,8 +139,9 @@ class Suite(Section):
     """Selectors by name, for arms that need one with options of its own."""
     attack: AttackField = None
     """The attack that finds unknown unknowns in the training set."""
-    test_attack: AttackField = None
-    """The attack on the test set. Default: the same as `attack`; `null` leaves the test set unattacked."""
+    test_attack: TestAttackField = None
+    """The attack on the test set; `limit` attacks a random sample of it only. Default: the same as `attack`; `null` leaves the
+    test set unattacked."""
     generators: dict[Name, GeneratorField] = Field(default_factory=dict)
     """Generators of synthetic examples by name."""
     synthesis: Synthesis = Synthesis()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+from harness.components import Attack
 from harness.components.paths import here
 from harness.registry import Registry, Scope
 from harness.registry import registry as installed
@@ -19,7 +20,7 @@ from harness.suite.model import Arm, Suite
 from harness.suite.overrides import apply_overrides
 from harness.suite.problems import Finding, Findings, Problem, SuiteError, shown, strictly
 from harness.suite.references import check_references
-from harness.suite.slots import make_selector
+from harness.suite.slots import Slot, TestAttackSlot, make_selector
 
 
 def load_suite(
@@ -139,10 +140,17 @@ def _completed(suite: Suite, data: Mapping[str, Any], scope: Scope) -> Suite:
             "relative_to": tuple(map(str, scope.folders)),
             "datasets": datasets,
             "baseline": baseline,
-            "test_attack": suite.test_attack if "test_attack" in data else suite.attack,
+            "test_attack": suite.test_attack if "test_attack" in data else _on_all(suite.attack),
             "arms": {name: _completed_arm(arm, suite, scope) for name, arm in suite.arms.items()},
         }
     )
+
+
+def _on_all(attack: Slot[Attack] | None) -> TestAttackSlot | None:
+    """An attack as one on all of the test set."""
+    if attack is None:
+        return None
+    return TestAttackSlot(**{item.name: getattr(attack, item.name) for item in dataclasses.fields(attack)})
 
 
 def _completed_arm(arm: Arm, suite: Suite, scope: Scope) -> Arm:

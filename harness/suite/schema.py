@@ -18,7 +18,7 @@ from harness.registry import registry as installed
 from harness.suite.fields import DEFINITION
 from harness.suite.matrix import Matrix
 from harness.suite.model import Suite
-from harness.suite.slots import DatasetKeys, Limit, SelectorKeys
+from harness.suite.slots import FORMS, DatasetKeys, Limit, SelectorKeys
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -49,6 +49,8 @@ def json_schema(registry: Registry | None = None) -> Schema:
     for kind in KINDS:
         definitions[kind] = _slot(kind, registry or installed(), definitions)
     definitions["attack_or_null"] = {"anyOf": [{"$ref": "#/$defs/attack"}, {"type": "null"}]}
+    definitions["test_attack"] = _slot("attack", registry or installed(), definitions, "test_attack")
+    definitions["test_attack_or_null"] = {"anyOf": [{"$ref": "#/$defs/test_attack"}, {"type": "null"}]}
     definitions["select_or_null"] = {
         "anyOf": [
             {
@@ -107,8 +109,8 @@ def _ordered(order: str) -> Schema:
     return {"type": "object", "properties": {order: valuator}, "required": [order], "additionalProperties": False}
 
 
-def _slot(kind: str, registry: Registry, definitions: Schema) -> Schema:
-    """What may be written where a component of ``kind`` is wanted."""
+def _slot(kind: str, registry: Registry, definitions: Schema, place: str = "") -> Schema:
+    """What may be written where a component of ``kind`` is wanted; ``place`` names one that has keys of its own."""
     entries = registry.entries(kind)
     count = Counter(entry.name for entry in entries)
     alone: list[str] = []
@@ -121,9 +123,11 @@ def _slot(kind: str, registry: Registry, definitions: Schema) -> Schema:
             continue
         names = [entry.key] if count[entry.name] > 1 else [entry.name, entry.key]
         options = _options(cls, entry, definitions)
+        if place in FORMS:
+            options["properties"] = {**_of(FORMS[place][1], "", {})["properties"], **options["properties"]}
         options["properties"] = {"use": {"enum": names}, **options["properties"]}
         options["required"] = ["use", *options["required"]]
-        reference = _define(f"{kind}.{names[0].replace('/', '.')}", options, definitions)
+        reference = _define(f"{place or kind}.{names[0].replace('/', '.')}", options, definitions)
         branches.append(
             {"if": {"required": ["use"], "properties": {"use": {"enum": names}}}, "then": {"$ref": reference}}
         )

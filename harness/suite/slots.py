@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.components import DatasetSource, Selector
+from harness.components import Attack, DatasetSource, Selector
 from harness.components.base import Component
 from harness.errors import ComponentError
 from harness.registry import Entry, Scope
@@ -54,6 +54,15 @@ class DatasetKeys(Section):
     """Embeddings for data values and selection: by the `pretrained` encoder, or the `finetuned` one. Default: the suite's."""
     limit: Limit = Limit()
     """Largest sizes of the splits."""
+
+
+class TestAttackKeys(Section):
+    """Keys of the attack on the test set besides the options of its component."""
+
+    __test__ = False  # nothing for pytest to collect
+
+    limit: int | None = Field(None, ge=1)
+    """Test examples to attack: a random sample, by seed. Clean figures come from all of them. Default: all."""
 
 
 class SelectorKeys(Section):
@@ -113,6 +122,23 @@ class DatasetSlot(Slot[DatasetSource]):
 
 
 @dataclass(frozen=True)
+class TestAttackSlot(Slot[Attack]):
+    """The attack on the test set.
+
+    Attributes:
+        limit: Number of test examples that it is put to; ``None`` for all.
+    """
+
+    __test__ = False
+
+    limit: int | None = None
+
+    def resolved(self) -> dict[str, Any]:
+        """The slot as it would be written with every option explicit."""
+        return {**super().resolved(), **({} if self.limit is None else {"limit": self.limit})}
+
+
+@dataclass(frozen=True)
 class SelectorSlot(Slot[Selector]):
     """A configured selector.
 
@@ -128,8 +154,10 @@ class SelectorSlot(Slot[Selector]):
         return {"use": self.use, **values, **self.component.model_dump(mode="json")}
 
 
-def make_slot(kind: str, raw: Any, scope: Scope) -> Slot[Any]:
+def make_slot(kind: str, raw: Any, scope: Scope, form: str = "") -> Slot[Any]:
     """The slot written as ``NAME`` or ``{use: NAME, ...options}``.
+
+    ``form`` is a name among :data:`FORMS` where the place in the suite has keys of its own; by default the kind's.
 
     Raises:
         Findings: Everything wrong with it.
@@ -150,7 +178,7 @@ def make_slot(kind: str, raw: Any, scope: Scope) -> Slot[Any]:
         cls = scope.registry.load(entry)
     except ComponentError as error:
         raise Findings([Finding(("use",), one_line(error))]) from error
-    form, keys_of = _FORMS.get(kind, (Slot, Section))
+    made, keys_of = FORMS.get(form or kind, (Slot, Section))
     own = keys_of.model_fields
     findings: list[Finding] = []
     if clash := sorted({"use", *own} & set(cls.model_fields)):
@@ -171,7 +199,7 @@ def make_slot(kind: str, raw: Any, scope: Scope) -> Slot[Any]:
         findings += error.findings
     if findings or component is None or keys is None:
         raise Findings(findings)
-    return form(kind, use, entry, component, options, **{key: value for key, value in keys if value is not None})
+    return made(kind, use, entry, component, options, **{key: value for key, value in keys if value is not None})
 
 
 def make_selector(raw: Any, scope: Scope) -> SelectorSlot:
@@ -191,10 +219,12 @@ def make_selector(raw: Any, scope: Scope) -> SelectorSlot:
     return slot
 
 
-_FORMS: dict[str, tuple[type[Slot[Any]], type[Section]]] = {
+FORMS: dict[str, tuple[type[Slot[Any]], type[Section]]] = {
     "dataset": (DatasetSlot, DatasetKeys),
     "selector": (SelectorSlot, SelectorKeys),
+    "test_attack": (TestAttackSlot, TestAttackKeys),
 }
+"""Slots of kinds and places that have keys besides the options of their component."""
 
 
 def _names(kind: str, scope: Scope) -> str:

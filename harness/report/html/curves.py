@@ -79,7 +79,7 @@ def binned(member: Member) -> pd.DataFrame:
 
 def equal_width(predictions: Predictions, bins: int) -> pd.DataFrame:
     """Predictions in confidence bins of equal width, bounds rounded to the type of the confidence as thresholds are."""
-    edges = np.arange(bins + 1) / bins
+    edges, predictions = np.arange(bins + 1) / bins, predictions.counted()
     confidence = predictions.confidence
     index = np.clip(np.searchsorted(edges.astype(confidence.dtype), confidence, side="left") - 1, 0, bins - 1)
     count = np.bincount(index, minlength=bins)

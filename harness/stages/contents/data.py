@@ -23,7 +23,7 @@ from harness.store.payload import (
     write_json,
     write_table,
 )
-from harness.types import BoolArray
+from harness.types import BoolArray, IntArray
 
 SPLITS = ("train", "validation", "test")
 
@@ -137,6 +137,34 @@ class CorruptedData(LoadedData):
     def read(cls, folder: Path) -> Self:
         """Read what :meth:`write` wrote; the splits not before they are asked for."""
         return cls(**cls._fields(folder), noisy=read_arrays(folder / "noisy.safetensors")["noisy"])
+
+
+@dataclass(frozen=True)
+class SampledData(LoadedData):
+    """A part of the test set, and no other split.
+
+    Attributes:
+        rows: ``(n,)`` which rows of the test set these are, ascending.
+    """
+
+    rows: IntArray
+
+    @classmethod
+    def of_test(cls, data: LoadedData, rows: IntArray) -> SampledData:
+        """These rows of a data set's test set."""
+        splits = {"train": (), "validation": (), "test": [data.test[int(row)] for row in rows]}
+        sizes = {split: len(examples) for split, examples in splits.items()}
+        return SampledData(data.task, splits, data.notes, data.fingerprint, sizes, rows)
+
+    def write(self, folder: Path) -> None:
+        """As the data set that it is, and the rows."""
+        super().write(folder)
+        write_arrays(folder / "rows.safetensors", {"rows": self.rows})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what :meth:`write` wrote."""
+        return cls(**cls._fields(folder), rows=read_arrays(folder / "rows.safetensors")["rows"])
 
 
 @dataclass(frozen=True)
