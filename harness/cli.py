@@ -87,6 +87,62 @@ def run(
 
 
 @app.command()
+def audit(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled texts: CSV, TSV, JSON lines or Parquet.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="The classifier: a folder, hub name, ./serve.py:function, pipeline.joblib or URL."
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Its predictions instead, by id or text; nothing is attacked then."),
+    ] = None,
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the text.")] = "text",
+    text_pair: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of the second text of a pair.")
+    ] = None,
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the label.")] = "label",
+    labels: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A class, in the order of their indices (repeatable).")
+    ] = None,
+    outputs: Annotated[
+        list[str] | None, typer.Option("--output-label", metavar="NAME", help="An output of the classifier, in order.")
+    ] = None,
+    logits: Annotated[bool, typer.Option("--logits", help="The classifier gives logits, not probabilities.")] = False,
+    attack: Annotated[str, typer.Option(metavar="NAME", help="Attack; an empty name for none.")] = "deepwordbug",
+    attacked: Annotated[int, typer.Option(metavar="N", min=1, help="Examples that are attacked, drawn by seed.")] = 500,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Decides which are attacked.")] = 0,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Read a pickled pipeline, which runs the code in it.")
+    ] = False,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
+    store: StoreFolder = DEFAULT_STORE,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what was found only.")] = False,
+) -> None:
+    """Audit a classifier that you have: where is it confident and wrong? Needs no suite."""
+    from harness.commands.audit import Audit, run_audit
+
+    asked = Audit(
+        data,
+        model,
+        predictions,
+        text,
+        text_pair,
+        label,
+        tuple(labels or ()),
+        tuple(outputs or ()),
+        logits,
+        attack,
+        attacked,
+        trust_pickle,
+        seed,
+    )
+    run_audit(asked, output=output, store=store, quiet=quiet)
+
+
+@app.command()
 def plan(
     suite: SuiteFile,
     overrides: Overrides = None,

@@ -66,6 +66,7 @@ class Dataset:
         validation: Validation examples, never trained on.
         test: Test examples.
         notes: Counts and facts worth keeping in the record: rows dropped, duplicates across splits, source revisions.
+        test_only: Whether there is a test set and nothing else, for classifiers that are given; the other splits are empty.
     """
 
     task: Task
@@ -73,3 +74,4 @@ class Dataset:
     validation: Sequence[Example]
     test: Sequence[Example]
     notes: dict[str, int | float | str] = field(default_factory=dict)
+    test_only: bool = False

@@ -16,7 +16,7 @@ from importlib.abc import SourceLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from threading import RLock
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from harness.components.paths import locate
@@ -64,9 +64,9 @@ class FilePoint:
                 for name, value in vars(module).items()
                 if isinstance(value, type) and value.__module__ == module.__name__
             ]
-            raise ComponentError(
-                f"{self.path} has no class {self.name!r}. {did_you_mean(self.name, classes)}"
-            ) from None
+            functions = [name for name, value in vars(module).items() if isinstance(value, FunctionType)]
+            what, known = ("class", classes) if classes or not functions else ("function", functions)
+            raise ComponentError(f"{self.path} has no {what} {self.name!r}. {did_you_mean(self.name, known)}") from None
 
 
 def names_file(name: str) -> bool:

@@ -88,6 +88,12 @@ class Model(Component):
     ordered: ClassVar[bool] = False
     """Whether :meth:`fine_tune_resumable` takes an order."""
 
+    trainable: ClassVar[bool] = True
+    """Whether it can be fine-tuned; else only :meth:`given` makes a classifier of it."""
+
+    queryable: ClassVar[bool] = True
+    """Whether its classifiers answer for any text. One of which only some predictions are known cannot be attacked."""
+
     @abstractmethod
     def fine_tune(
         self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
@@ -142,6 +148,18 @@ class Model(Component):
         By it engines decide how many stages run at a time. It is an estimate, and asks for nothing that is not here yet.
         """
         return 0
+
+    def given(self, labels: Sequence[str], examples: Sequence[Example]) -> Classifier:
+        """The classifier as it is, without any training, for suites that have one already (`base`, an arm's `given`).
+
+        Args:
+            labels: Class names by index; its outputs are brought into their order.
+            examples: What it will be asked about for certain, for a classifier of which only predictions are known.
+
+        Raises:
+            InputError: There is no classifier before training, or it is for other classes.
+        """
+        raise InputError(f"The model {type(self).__name__} is no classifier before it is fine-tuned.")
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Refuse, before any work, classes that the checkpoint's head is not for. Override it where a checkpoint may have one.

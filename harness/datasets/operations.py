@@ -45,6 +45,8 @@ def check(dataset: Dataset) -> None:
             )
     for split in SPLITS:
         examples: Sequence[Example] = getattr(dataset, split)
+        if dataset.test_only and split != "test":
+            continue
         if not examples:
             raise DataError(f"The {split} split of data set {name} is empty.")
         seen: set[str] = set()
@@ -65,7 +67,7 @@ def check(dataset: Dataset) -> None:
                     )
             seen.add(example.id)
     present = {example.label for example in dataset.train}
-    if len(present) < 2:
+    if len(present) < 2 and not dataset.test_only:
         only = dataset.task.labels[present.pop()]
         raise DataError(
             f"All {len(dataset.train)} training examples of data set {name} are of class {only!r}.",

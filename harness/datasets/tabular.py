@@ -203,6 +203,21 @@ class TabularSource(DatasetSource):
         dataset = limit(dataset, self.train_size, size, self.test_size, seed=seed)
         return replace(dataset, notes=notes | duplicates(dataset))
 
+    def test_set(self, seed: int) -> Dataset:
+        """The test split alone, where the source has no other."""
+        texts = (self.text,) if isinstance(self.text, str) else self.text
+        table = self._read("test", [*texts, *((self.text_pair,) if self.text_pair else ()), self.label])
+        assert table is not None  # noqa: S101 - a source has a test split
+        if not table.column(self.label):
+            raise DataError(f"{table.where} has no rows.")
+        _check_labels(table, self.label)
+        labels, notes = self._labels(table), self._facts()
+        examples = self._examples(table, texts, labels, notes)
+        columns = self.columns or (*texts[:1], *([self.text_pair] if self.text_pair else []))
+        task = Task("", labels.names, columns, self.description)
+        dataset = Dataset(task, (), (), examples, test_only=True)
+        return replace(limit(dataset, None, None, self.test_size, seed=seed), notes=notes)
+
     def class_names(self) -> tuple[str, ...]:
         """`labels`, else the names that `label_values` give; empty where the data has to be read for them."""
         if self.labels or not self.label_values:

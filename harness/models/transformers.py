@@ -165,6 +165,22 @@ class TransformersModel(Model):
         made.said = head.said
         return made
 
+    def given(self, labels: Sequence[str], examples: Sequence[Example]) -> TransformersClassifier:
+        """The checkpoint with the head that it brings; see :meth:`harness.components.Model.given`."""
+        from harness.models.classifier import TransformersClassifier
+        from harness.models.head import name_outputs, plan_head, reorder_head
+        from harness.models.loading import load_fine_tuned
+
+        folder = self._weights().fetch()
+        model, tokenizer = load_fine_tuned(folder, trust_remote_code=self.trust_remote_code)
+        head = plan_head(folder, self.checkpoint, labels, "match")
+        if head.order is not None:
+            reorder_head(model, head.order)
+        name_outputs(model.config, labels)
+        made = TransformersClassifier(model, tokenizer, runtime=self._runtime(), max_length=self.max_length)
+        made.said = f"{head.said} It is taken as it is, without training."
+        return made
+
     def check_labels(self, labels: Sequence[str]) -> None:
         """See :meth:`harness.components.Model.check_labels`; a hub checkpoint that is not here yet is checked once it is."""
         from harness.models.head import plan_head

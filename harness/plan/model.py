@@ -16,6 +16,7 @@ from harness.stages.evaluate import Evaluate
 from harness.stages.extend import Extend
 from harness.stages.fine_tune import FineTune
 from harness.stages.generate import Generate
+from harness.stages.given import Given
 from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.sample import Sample
@@ -47,7 +48,7 @@ class ArmStages:
     extend: Extend | None = None
     generate: Generate | None = None
     values: Value | None = None
-    classifier: FineTune
+    classifier: FineTune | Given
     test: Predict
     validation: Predict
     attack: AttackTest | None = None

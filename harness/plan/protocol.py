@@ -17,6 +17,7 @@ from harness.stages.evaluate import Evaluate, OutcomeStages
 from harness.stages.extend import Extend
 from harness.stages.fine_tune import FineTune
 from harness.stages.generate import Generate
+from harness.stages.given import Given
 from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.sample import Sample
@@ -83,7 +84,7 @@ class Protocol:
             self.sample = interned(
                 Sample(self._title("sample"), self.load, suite.test_attack.limit, self._seed("sample"))
             )
-        self.base = self.fine_tune("base")
+        self.base: FineTune | Given = self.given(suite.base_of(dataset)) or self.fine_tune("base")
 
     def _title(self, what: str, detail: str = "") -> str:
         parts = [f"{what} {self.dataset}", *([detail] if detail else []), f"seed {self.seed}"]
@@ -133,8 +134,12 @@ class Protocol:
             guiding = self.value(arm.select.values)
         if arm.order:
             ordering = self.value(arm.order.values, extend, name if extend else "")
-        title = "base" if extend is None and weighting is None and ordering is None else name
-        classifier = self.fine_tune(title, extend, weighting, ordering, arm)
+        plain = extend is None and weighting is None and ordering is None
+        title, classifier = name, self.given(arm.given) or (self.base if plain else None)
+        if classifier is self.base:
+            title = "base"
+        if classifier is None:
+            classifier = self.fine_tune(title, extend, weighting, ordering, arm)
         return ArmStages(
             load=self.load,
             elicit=elicit,
@@ -144,9 +149,16 @@ class Protocol:
             classifier=classifier,
             test=self.predict("test", classifier, title),
             validation=self.predict("validation", classifier, title),
-            attack=self.attack(classifier, title),
-            sample=self.sample if self.suite.test_attack is not None else None,
+            attack=(attack := self.attack(classifier, title)),
+            sample=None if attack is None else self.sample,
         )
+
+    def given(self, name: str | None) -> Given | None:
+        """The classifier that a model of the suite is without training; ``None`` where none is named."""
+        if name is None:
+            return None
+        model = configured(self.suite.models[name])
+        return self.interned(Given(self._title("take", name), self.load, model))
 
     def fine_tune(
         self,
@@ -180,7 +192,7 @@ class Protocol:
                 self._title("embed", split),
                 extend or self.load,
                 "synthetic" if extend else split,
-                self.model,
+                self.base.model if finetuned else self.model,
                 self.base if finetuned else None,
             )
         )
@@ -209,7 +221,7 @@ class Protocol:
             Elicit(
                 self._title("elicit", name),
                 self.load,
-                self.model,
+                self.base.model,
                 self.base,
                 self.interned.component(attack),
                 self.interned.component(select),
@@ -230,7 +242,7 @@ class Protocol:
             Generate(
                 self._title("generate", name),
                 self.load,
-                self.model,
+                self.base.model,
                 self.base,
                 self.embed("train"),
                 elicit,
@@ -240,21 +252,21 @@ class Protocol:
             )
         )
 
-    def predict(self, split: str, classifier: FineTune, name: str, extend: Extend | None = None) -> Predict:
+    def predict(self, split: str, classifier: FineTune | Given, name: str, extend: Extend | None = None) -> Predict:
         """Probabilities of a split; of synthetic examples when ``extend`` is given."""
         title = self._title("predict", f"{name} · {split}")
-        return self.interned(Predict(title, extend or self.load, split, self.model, classifier))
+        return self.interned(Predict(title, extend or self.load, split, classifier.model, classifier))
 
-    def attack(self, classifier: FineTune, title: str) -> AttackTest | None:
-        """The attack on the test set, if there is one."""
+    def attack(self, classifier: FineTune | Given, title: str) -> AttackTest | None:
+        """The attack on the test set, if there is one and the classifier can be asked."""
         attack = self.suite.test_attack
-        if attack is None:
+        if attack is None or not classifier.model.component.queryable:
             return None
         return self.interned(
             AttackTest(
                 self._title("attack", title),
                 self.sample or self.load,
-                self.model,
+                classifier.model,
                 classifier,
                 self.interned.component(attack),
                 self._seed("attack"),
@@ -304,9 +316,10 @@ class Protocol:
         suite, arm = self.suite, self.suite.arms[name]
         slots: dict[str, Slot[Any] | None] = {
             "dataset": self.slot,
-            "model": suite.models[self.slot.model],
+            "model": suite.models[arm.given or self.slot.model],
+            "base": suite.models[base] if (base := suite.base_of(self.dataset)) else None,
             "attack": (arm.attack or suite.attack) if arm.generate else None,
-            "test_attack": suite.test_attack,
+            "test_attack": suite.test_attack if self.arm(name).attack is not None else None,
             "weights": suite.valuators[arm.weights] if arm.weights else None,
             "order": suite.valuators[arm.order.values] if arm.order else None,
             "selector": arm.select,

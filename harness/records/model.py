@@ -150,8 +150,8 @@ class Record(_Part):
     thresholds: tuple[float, ...]
     data: DataRecord
     components: dict[str, ComponentUse]
-    """By role: ``dataset``, ``model``, ``attack``, ``test_attack``, ``weights``, ``order``, ``selector``, ``selector_values``,
-    ``generator``, ``metric:NAME``."""
+    """By role: ``dataset``, ``model``, ``base``, ``attack``, ``test_attack``, ``weights``, ``order``, ``selector``,
+    ``selector_values``, ``generator``, ``metric:NAME``."""
     counts: dict[str, int]
     """``attacked``, ``uus``, ``uus_wanted``, ``synthetic``, ``leaks``, ``repaired/KIND`` and ``rejected/REASON``."""
     usage: dict[str, float] = Field(default_factory=dict)

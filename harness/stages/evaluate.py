@@ -165,7 +165,7 @@ def _prediction_frames(outcome: Outcome) -> dict[str, pd.DataFrame]:
         "validation": _frame(
             {
                 "id": [example.id for example in outcome.validation],
-                "label": np.asarray([example.label for example in outcome.validation]),
+                "label": np.asarray([example.label for example in outcome.validation], dtype=np.int64),
                 **{f"prob_{k}": outcome.validation_probs[:, k] for k in classes},
             }
         ),

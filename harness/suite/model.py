@@ -85,6 +85,8 @@ class Arm(Section):
     """`mean` scales the weights to a mean of 1; `none` takes the data values as they are (the thesis's choice)."""
     order: Order | None = None
     """Batches in the order of data values. Default: shuffled."""
+    given: str | None = None
+    """Name of the model, one of `models`, whose classifier the arm is, as it is, without any training. Default: none."""
     select: SelectField = None
     """Which training examples are attacked first: `random` (default), the name of a selector, `{highest: VALUATOR}`,
     `{lowest: VALUATOR}`, or `{use: SELECTOR, values: VALUATOR, ...options}`. Only with `generate`."""
@@ -98,6 +100,8 @@ class Arm(Section):
     def definition(self) -> dict[str, Any]:
         """The arm as it would be written with everything explicit."""
         written: dict[str, Any] = {"description": self.description} if self.description else {}
+        if self.given is not None:
+            written["given"] = self.given
         if self.weights is not None:
             written |= {"weights": self.weights, "weights_normalisation": self.weights_normalisation}
         if self.order is not None:
@@ -148,6 +152,9 @@ class Suite(Section):
     """How much synthetic data is made."""
     arms: dict[Name, Arm] = Field(default_factory=dict)
     """The arms that are compared, by name."""
+    base: str | None = None
+    """Name of the model, one of `models`, whose classifier is the base as it is: what is attacked for unknown unknowns, and
+    what an arm without generation, weights and order is. Default: each data set's model, fine-tuned if it can be."""
     baseline: str | None = None
     """Name of the arm that differences refer to. Default: `only` if there is such an arm, else the first; `null`: none."""
     metrics: MetricFields = ()
@@ -225,6 +232,11 @@ class Suite(Section):
             raise SuiteError(problems)
         return self.model_copy(update=changes)
 
+    def base_of(self, dataset: str) -> str | None:
+        """Name of the model whose classifier is the base of a data set as it is; ``None`` where one is fine-tuned."""
+        own = self.datasets[dataset].model
+        return self.base or (None if self.models[own].component.trainable else own)
+
     def slots(self) -> Iterator[tuple[str, Slot[Any]]]:
         """The components that a run needs, each with its path in the suite: those referred to, not all configured."""
         arms = self.arms.values()
@@ -232,7 +244,7 @@ class Suite(Section):
         valuators = {arm.weights for arm in arms} | {slot.values for _, slot in selections}
         valuators |= {arm.order.values for arm in arms if arm.order is not None}
         valuators |= set(self.valuators) if self.valuation else set()
-        models = {slot.model for slot in self.datasets.values()}
+        models = {slot.model for slot in self.datasets.values()} | {self.base} | {arm.given for arm in arms}
         generators = {arm.generate for arm in arms}
         yield from ((f"datasets.{name}", slot) for name, slot in self.datasets.items())
         yield from ((f"models.{name}", slot) for name, slot in self.models.items() if name in models)
@@ -266,6 +278,7 @@ class Suite(Section):
             "generators": {name: slot.resolved() for name, slot in self.generators.items()},
             "synthesis": self.synthesis.model_dump(),
             "arms": {name: arm.definition() for name, arm in self.arms.items()},
+            **({"base": self.base} if self.base else {}),
             "baseline": self.baseline,
             "metrics": [slot.resolved() for slot in self.metrics],
             "valuation": self.valuation.model_dump() if self.valuation else None,

@@ -19,7 +19,7 @@ from harness.suite.matrix import expand_matrix
 from harness.suite.model import Arm, Suite
 from harness.suite.overrides import apply_overrides
 from harness.suite.problems import Finding, Findings, Problem, SuiteError, shown, strictly
-from harness.suite.references import check_references
+from harness.suite.references import check_given, check_references
 from harness.suite.slots import Slot, TestAttackSlot, make_selector
 
 
@@ -96,7 +96,10 @@ def _suite(
     problems += document.problems
     if problems or suite is None:
         raise SuiteError(problems)
-    return _completed(suite, data, context)
+    made = _completed(suite, data, context)
+    if findings := list(check_given(made)):
+        raise SuiteError([_problem(document, matrix.traced(finding)) for finding in findings])
+    return made
 
 
 def _folders(data: Mapping[str, Any], folder: FilePath | None, findings: list[Finding]) -> tuple[FilePath, ...]:

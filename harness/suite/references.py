@@ -6,11 +6,14 @@ Works on the data as written, whatever else is wrong with it, so that these prob
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import did_you_mean, listed
 from harness.registry import Registry
 from harness.suite.problems import Finding, advice
+
+if TYPE_CHECKING:
+    from harness.suite.model import Suite
 
 
 def check_references(data: dict[str, Any], registry: Registry, made: Collection[str] = ()) -> Iterator[Finding]:
@@ -37,6 +40,8 @@ def check_references(data: dict[str, Any], registry: Registry, made: Collection[
         if isinstance(arm, dict):
             for finding in _check_arm(data, registry, arm):
                 yield finding.under(("arms", name))
+    if isinstance(base := data.get("base"), str):
+        yield from known(data, registry, "model", base, ("base",))
     baseline, names = data.get("baseline"), {*arms, *made}
     if isinstance(baseline, str) and baseline not in names:
         yield Finding(("baseline",), f"no arm is called {baseline!r}. {did_you_mean(baseline, names)}")
@@ -45,6 +50,29 @@ def check_references(data: dict[str, Any], registry: Registry, made: Collection[
         yield Finding(("valuation",), "there is nothing to assess: the suite has no valuators.", key=True)
     if not arms and not data.get("arms") and not data.get("matrix") and valuation is None:
         yield Finding((), "a suite needs `arms`, a `matrix` of arms, or a `valuation` section.")
+
+
+def check_given(suite: Suite) -> Iterator[Finding]:
+    """Arms that ask of a model what it cannot do: to be fine-tuned, or to be attacked."""
+    for dataset, slot in suite.datasets.items():
+        model = suite.models[slot.model]
+        base = suite.base_of(dataset)
+        for name, arm in suite.arms.items():
+            if arm.generate or arm.weights or arm.order:
+                if not model.component.trainable:
+                    yield Finding(
+                        ("arms", name),
+                        f"trains a classifier on {dataset}, whose model {slot.model!r} ({model.use}) cannot be fine-tuned: name"
+                        f" one that can as the data set's `model`, and keep this one as `base: {slot.model}`.",
+                        key=True,
+                    )
+                if arm.generate and base is not None and not suite.models[base].component.queryable:
+                    yield Finding(
+                        ("arms", name, "generate"),
+                        f"needs an attack on the base classifier {base!r} ({suite.models[base].use}), of which only predictions"
+                        " are known.",
+                        key=True,
+                    )
 
 
 def known(
@@ -66,6 +94,11 @@ def known(
 
 
 def _check_arm(data: dict[str, Any], registry: Registry, arm: dict[str, Any]) -> Iterator[Finding]:
+    if isinstance(given := arm.get("given"), str):
+        yield from known(data, registry, "model", given, ("given",))
+        for key in ("weights", "order", "generate"):
+            if arm.get(key) is not None:
+                yield Finding((key,), "an arm with `given` is a classifier as it is: it is not trained.", key=True)
     weights, select, generate = arm.get("weights"), arm.get("select"), arm.get("generate")
     if isinstance(weights, str):
         yield from known(data, registry, "valuator", weights, ("weights",))

@@ -83,7 +83,8 @@ def section_context(section: Section, leaderboard: Leaderboard, *, points: int) 
         found[-1] = replace(found[-1], wide=True)
     data = section.header.data
     parts = [data.description] if data.description else []
-    parts.append(f"{data.train:,} training, {data.validation:,} validation and {data.test:,} test examples;")
+    others = f"{data.train:,} training, {data.validation:,} validation and " if data.train else ""
+    parts.append(f"{others}{data.test:,} test examples;")
     parts.append(
         f"classes {', '.join(data.labels)}; {plural(len(section.arms), 'arm')}, {plural(len(section.seeds), 'seed')}."
     )
