@@ -27,7 +27,7 @@ from harness.stages.contents.arrays import Embeddings, Places, Probabilities, Va
 from harness.stages.contents.attacks import AttackedExamples, AttackedPlaces, ElicitationCounts, ElicitedUnknowns
 from harness.stages.contents.base import Content
 from harness.stages.contents.classifier import TrainedClassifier
-from harness.stages.contents.data import CorruptedData, LoadedData, SyntheticData
+from harness.stages.contents.data import CorruptedData, LoadedData, SampledData, SyntheticData
 from harness.stages.contents.evaluation import Evaluation
 from harness.stages.contents.valuation import ValuationFindings
 from harness.testing import WordClassifier, reviews
@@ -68,6 +68,12 @@ loaded = st.builds(
     ),
     texts,
 )
+
+
+@st.composite
+def sampled(draw: st.DrawFn) -> SampledData:
+    data = draw(loaded)
+    return SampledData.of_test(data, np.flatnonzero(draw(arrays.arrays(np.bool_, len(data.test)))))
 
 
 @st.composite
@@ -141,6 +147,7 @@ def assessed(draw: st.DrawFn) -> ValuationFindings:
 CONTENTS: dict[type[Content], st.SearchStrategy[Any]] = {
     LoadedData: loaded,
     CorruptedData: corrupted(),
+    SampledData: sampled(),
     SyntheticData: synthetic,
     Embeddings: st.integers(0, 3).flatmap(lambda n: rows(n, 4)).map(Embeddings),
     Values: st.integers(0, 3).flatmap(lambda n: rows(n, 0, np.float64)).map(Values),

@@ -230,7 +230,8 @@ arms:
     suite = parse_suite(text, registry=toys)
     assert suite.baseline == "plain"
     assert suite.attack is not None
-    assert suite.test_attack == suite.attack
+    assert suite.test_attack is not None
+    assert (suite.test_attack.component, suite.test_attack.limit) == (suite.attack.component, None)
     assert [(slot.model, slot.embed) for slot in suite.datasets.values()] == [("m", "pretrained"), ("m", "finetuned")]
     assert suite.datasets["e"].limit.model_dump() == {"train": 7, "validation": 7, "test": 7}
     assert suite.datasets["d"].limit.model_dump(exclude_none=True) == {}

@@ -152,7 +152,11 @@ class SampledData(LoadedData):
     @classmethod
     def of_test(cls, data: LoadedData, rows: IntArray) -> SampledData:
         """These rows of a data set's test set."""
-        splits = {"train": (), "validation": (), "test": [data.test[int(row)] for row in rows]}
+        splits: dict[str, list[Example]] = {
+            "train": [],
+            "validation": [],
+            "test": [data.test[int(row)] for row in rows],
+        }
         sizes = {split: len(examples) for split, examples in splits.items()}
         return SampledData(data.task, splits, data.notes, data.fingerprint, sizes, rows)
 
