@@ -157,7 +157,7 @@ class Protocol:
         """The classifier that a model of the suite is without training; ``None`` where none is named."""
         if name is None:
             return None
-        model = configured(self.suite.models[name])
+        model = self.interned.component(self.suite.models[name])
         return self.interned(Given(self._title("take", name), self.load, model))
 
     def fine_tune(
