@@ -76,6 +76,15 @@ def run(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(metavar="N", help="Threads that a stage computes with.")] = 1,
+    engine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What computes: local, processes, ray, or one of a plugin.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where the cluster of the engine is (ray).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compute nothing: stages by resource, critical path, hours.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the leaderboard only.")] = False,
 ) -> None:
     """Run a suite; a second run goes on where the first one ended."""
@@ -83,7 +92,21 @@ def run(
     from harness.commands.run import run_suite
 
     selection = Selection(suite, overrides or (), arm, dataset, seed, limit)
-    run_suite(selection, output=output, store=store, jobs=jobs, threads=threads, quiet=quiet)
+    if dry_run:
+        from harness.commands.forecast import show_forecast
+
+        show_forecast(selection, store=store, engine=engine)
+        return
+    run_suite(
+        selection,
+        output=output,
+        store=store,
+        jobs=jobs,
+        threads=threads,
+        engine=engine,
+        address=address,
+        quiet=quiet,
+    )
 
 
 @app.command()

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from harness.records.model import RecordFolder
 
 
-def run_suite(selection: Selection, *, output: Path, store: Path, jobs: int | None, threads: int, quiet: bool) -> None:
+def run_suite(
+    selection: Selection,
+    *,
+    output: Path,
+    store: Path,
+    jobs: int | None,
+    threads: int,
+    engine: str | None,
+    address: str | None,
+    quiet: bool,
+) -> None:
     """Run a suite with a display, print its leaderboard, and say where everything is."""
     from harness.report.synthesis import syntheses
     from harness.running.runner import failed, run
@@ -29,6 +39,8 @@ def run_suite(selection: Selection, *, output: Path, store: Path, jobs: int | No
             store=store,
             jobs=jobs,
             threads=threads,
+            engine=engine,
+            address=address,
             observers=[display] if display else [],
             complain=lambda line: notes.print(f"warning: {line}", style="yellow", markup=False),
         )

@@ -84,14 +84,14 @@ def serve(connection: Connection, printed: Connection, store: Store) -> None:
         while True:
             seen, payload = connection.recv()
             try:
-                tell("done", _computed(seen, payload, store, report))
+                tell("done", computed_from(seen, payload, store, report))
             except KeyboardInterrupt:
                 tell("stopped")
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
 
 
-def _computed(seen: StageInfo, payload: bytes, store: Store, report: Any) -> StageError | PartsWanted | None:
+def computed_from(seen: StageInfo, payload: bytes, store: Store, report: Any) -> StageError | PartsWanted | None:
     """Compute a pickled stage; why that failed, if it did, or which parts have to be there before."""
     try:
         stage = pickle.loads(payload)  # noqa: S301 - from the process that started this one

@@ -78,9 +78,10 @@ def run(
     *,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     store: str | os.PathLike[str] = DEFAULT_STORE,
-    engine: Callable[[Store], Engine] | None = None,
+    engine: str | Callable[[Store], Engine] | None = None,
     jobs: int | None = 1,
     threads: int = 1,
+    address: str | None = None,
     observers: Sequence[Any] = (),
     complain: Callable[[str], None] | None = None,
 ) -> Run:
@@ -93,11 +94,12 @@ def run(
         suite: A validated suite (:func:`harness.load_suite`).
         output: Folder for run folders; this run's is ``output/<name of the suite>``.
         store: Folder of the artifact store; one that cannot be written will do if everything is in it.
-        engine: Makes what computes the stages (:class:`harness.engines.Engine`) from the store, in place of what ``jobs`` and
-            ``threads`` choose.
+        engine: Name of an engine (``"ray"``; see :func:`harness.engines.chosen`), or what makes one from the store
+            (:class:`harness.engines.Engine`); by default ``jobs`` chooses.
         jobs: Number of stages to compute at a time: 1 in this process, more in worker processes; ``None`` uses the machine
-            (see :func:`harness.engines.chosen`). Bytes do not depend on it, for equal ``threads``.
+            (see :func:`harness.engines.chosen`), or all of a cluster. Bytes do not depend on it, for equal ``threads``.
         threads: Number of threads that a stage computes with.
+        address: Where the engine's cluster is, for an engine that is named and has one.
         observers: Objects with functions marked by :data:`harness.observers.hooks.hookimpl`, told what happens.
         complain: Takes one-line messages about observers that fail; by default they are logged.
 
@@ -108,7 +110,7 @@ def run(
         InputError: A component misses something, or a folder cannot be written; nothing was computed.
     """
     start = time.perf_counter()
-    make_engine = engine or chosen(jobs, threads)
+    make_engine = engine if callable(engine) else chosen(jobs, threads, engine=engine, address=address)
     plan = prepare(suite)
     folder = Path(output) / suite.name
     artifacts = opened(Path(store), plan)

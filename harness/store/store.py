@@ -1,9 +1,10 @@
 """The artifact store: immutable results of stages, by content address.
 
 An artifact is a folder ``<root>/artifacts/<stage kind>/<id>`` of payload files (parquet, safetensors, JSON; never pickle) and a
-manifest that holds the identity it was computed from, a SHA-256 of every file, and one of itself. It is written to a temporary
-folder, flushed, and renamed in one step: it is there whole or not at all. Two runs over one store exclude each other per
-artifact with a file lock, which the operating system releases when a process dies.
+manifest that holds the identity it was computed from, a SHA-256 of every file, and one of itself. It is written to a folder of
+its own, flushed, and renamed in one step if there is none yet: it is there whole or not at all, and who is first stays. That is
+right on any file system on which renaming is one step, network file systems without locks too. Processes that share a store
+tell each other by claims (:mod:`harness.store.claims`) what they are computing, which only saves work.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.disk import climbs, explained, file_digest
-from harness.errors import HarnessError, StoreError
+from harness.errors import HarnessError, StoreError, listed
+from harness.store.claims import born, claimed, gone, is_dead, machine
 
 MANIFEST = "artifact.json"
 FORMAT = 2
@@ -30,6 +34,10 @@ FORMAT = 2
 
 class DamagedArtifactError(HarnessError):
     """An artifact is not what its manifest says, or has no manifest that can be read."""
+
+
+class DeterminismError(HarnessError):
+    """An artifact was computed twice, to different bytes."""
 
 
 class MissingArtifactError(DamagedArtifactError):
@@ -75,7 +83,7 @@ class Store:
             return
         with explained(root):
             root.mkdir(parents=True, exist_ok=True)
-            for part in ("artifacts", "building", "locks"):
+            for part in ("artifacts", "building", "claims"):
                 (root / part).mkdir(exist_ok=True)
             ignore = root / ".gitignore"
             if not ignore.exists():
@@ -122,7 +130,9 @@ class Store:
         """
         folder = self.folder(kind, identifier)
         if not folder.exists():
-            raise MissingArtifactError(f"{folder} does not exist.")
+            _look_again(folder.parent)
+            if not folder.exists():
+                raise MissingArtifactError(f"{folder} does not exist.")
         manifest = _manifest(folder)
         _sized(folder, manifest)
         if folder not in self._verified:
@@ -160,26 +170,63 @@ class Store:
             except DamagedArtifactError:
                 continue
 
+    def names(self, kind: str) -> Iterator[str]:
+        """The identities of the artifacts of a kind, sorted."""
+        folder = self.root / "artifacts" / kind
+        yield from sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ()
+
     def discard(self, kind: str, identifier: str) -> None:
         """Remove an artifact, so that it is computed again. Call it while holding :meth:`claim`."""
         folder = self.folder(kind, identifier)
         self._verified.discard(folder)
         with explained(self.root):
             if folder.exists():
-                grave = self._building(kind, f"{identifier}.damaged")
-                shutil.rmtree(grave, ignore_errors=True)
-                folder.rename(grave)
+                grave = self._building(kind, identifier)
+                with suppress(FileNotFoundError):  # somebody else was faster
+                    folder.rename(grave)
                 shutil.rmtree(grave, ignore_errors=True)
 
-    def sweep(self, kind: str, identifier: str) -> None:
-        """Remove what a process that died had begun of an artifact; nothing if another process holds its claim."""
-        from filelock import FileLock, Timeout
+    def sweep(self, kind: str, identifier: str, *, lost: bool = False) -> None:
+        """Remove what processes that died had begun of an artifact.
 
-        building = self._building(kind, identifier)
-        if self._read_only or not building.exists():
+        Args:
+            kind: Stage kind.
+            identifier: Artifact identity.
+            lost: It is known that whoever computed it, on whatever machine, does so no more.
+        """
+        if self._read_only:
             return
-        with suppress(OSError, Timeout), FileLock(self.root / "locks" / f"{kind}-{identifier}.lock", timeout=0):
-            shutil.rmtree(building, ignore_errors=True)
+        claim = self._claim(kind, identifier)
+        if lost or is_dead(claim):
+            claim.unlink(missing_ok=True)
+        for folder in (self.root / "building").glob(f"{kind}-{identifier}.*"):
+            if lost or _abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def mark(self) -> Iterator[str]:
+        """Leave a mark in the store that whoever sees the store finds (:meth:`marked`), while the context lasts."""
+        if self._read_only:
+            yield ""
+            return
+        name = secrets.token_hex(8)
+        path = self.root / "marks" / name
+        with explained(self.root):
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+        try:
+            yield name
+        finally:
+            path.unlink(missing_ok=True)
+
+    def marked(self, name: str) -> bool:
+        """Whether a mark is there."""
+        _look_again(self.root / "marks")
+        return (self.root / "marks" / name).exists()
+
+    def __str__(self) -> str:
+        """What people call it."""
+        return str(self.root)
 
     @contextmanager
     def claim(self, kind: str, identifier: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
@@ -193,39 +240,37 @@ class Store:
         Raises:
             StoreError: The store is read only, or a lock cannot be made in it.
         """
-        from filelock import FileLock, Timeout
-
         if self._read_only:
             raise StoreError(
                 f"No permission to write to {self.root}, and {kind} {identifier} has to be computed.",
                 hint="Choose another place with --store and --output.",
             )
-        lock = FileLock(self.root / "locks" / f"{kind}-{identifier}.lock")
-        with explained(self.root):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if on_wait is not None:
-                    on_wait()
-                lock.acquire()
-        try:
+        with ExitStack() as stack:
+            with explained(self.root):
+                stack.enter_context(claimed(self._claim(kind, identifier), on_wait=on_wait))
             yield
-        finally:
-            lock.release()
 
     def write(self, kind: str, identifier: str, identity: Any, compute: Callable[[Path], dict[str, Any]]) -> Artifact:
-        """Compute an artifact into a temporary folder and put it in place. Call it while holding :meth:`claim`.
+        """Compute an artifact into a folder of its own and put it in place, unless somebody else was first.
+
+        Hold :meth:`claim` while calling it, so that others wait; what is published is right without.
 
         Args:
             kind: Stage kind.
             identifier: Artifact identity.
             identity: What the identifier is the hash of, kept in the manifest for people.
             compute: Writes the payload into the folder it is given; what it returns is added to ``meta``.
+
+        Returns:
+            The artifact that is there now.
+
+        Raises:
+            DeterminismError: Somebody else was first, with other bytes, which are kept.
         """
+        self.sweep(kind, identifier)
         building = self._building(kind, identifier)
         try:
             with explained(self.root):
-                shutil.rmtree(building, ignore_errors=True)  # left by a process that died: we hold its claim now
                 building.mkdir(parents=True)
             start = time.perf_counter()
             with explained(self.root, only_space=True):
@@ -248,19 +293,56 @@ class Store:
                 manifest["sha256"] = _digest(manifest)
                 (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
                 _flush(building / MANIFEST)
-                target = self.folder(kind, identifier)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self.discard(kind, identifier)  # a damaged one
-                building.rename(target)
+                artifact = self._published(kind, identifier, building, manifest)
             shutil.rmtree(self.unfinished(kind, identifier), ignore_errors=True)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
-        self._verified.add(target)
-        return Artifact(target, manifest["meta"])
+        return artifact
+
+    def _published(self, kind: str, identifier: str, building: Path, manifest: dict[str, Any]) -> Artifact:
+        """Put a finished folder in place, or find that somebody was first. A damaged one gives way."""
+        target = self.folder(kind, identifier)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                building.rename(target)
+            except OSError as error:
+                # ENOENT: an answer was lost on a network, and the file system has asked again for what was done.
+                if error.errno not in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT} or not target.exists():
+                    raise
+            else:
+                self._verified.add(target)
+                return Artifact(target, manifest["meta"])
+            self._verified.discard(target)
+            try:
+                first = self.open(kind, identifier)
+                theirs = _manifest(target)["files"]
+            except DamagedArtifactError:
+                if not building.exists():
+                    raise
+                self.discard(kind, identifier)
+                continue
+            shutil.rmtree(building, ignore_errors=True)
+            ours = manifest["files"]
+            if unlike := sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)):
+                raise DeterminismError(
+                    f"{kind} {identifier} was computed twice, to different bytes: {listed(unlike)}. "
+                    f"The first result is kept ({target}).",
+                    hint="A stage has to be a function of its options and inputs. Machines of different kinds may round "
+                    "differently; on machines of one kind this is a fault of the component, or of the harness.",
+                )
+            return first
+
+    def _claim(self, kind: str, identifier: str) -> Path:
+        return self.root / "claims" / f"{kind}-{identifier}"
 
     def _building(self, kind: str, identifier: str) -> Path:
-        return self.root / "building" / f"{kind}-{identifier}"
+        """A folder of this process alone, whose name says whose it is."""
+        pid = os.getpid()
+        return (
+            self.root / "building" / f"{kind}-{identifier}.{_machine_digest()}.{pid}.{born(pid)}.{secrets.token_hex(4)}"
+        )
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -314,6 +396,23 @@ def _sized(folder: Path, manifest: dict[str, Any]) -> None:
             raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
         if size != entry["size"]:
             raise DamagedArtifactError(f"{folder / name} differs from its checksum.")
+
+
+def _look_again(folder: Path) -> None:
+    """Have a network file system ask anew what is in a folder: opening it does."""
+    with suppress(OSError):
+        os.close(os.open(folder, os.O_RDONLY))
+
+
+@cache
+def _machine_digest() -> str:
+    return hashlib.sha256(machine().encode()).hexdigest()[:12]
+
+
+def _abandoned(building: Path) -> bool:
+    """Whether the process whose folder it is has ended, as far as can be seen from here."""
+    where, pid, birth = [*building.name.split(".")[1:4], "", "", ""][:3]
+    return where == _machine_digest() and pid.isdecimal() and gone(machine(), int(pid), birth) is True
 
 
 def _flush(path: Path) -> None:

@@ -11,7 +11,9 @@ A plugin's test is a subclass that names the component::
 
 import pytest
 
-pytest.register_assert_rewrite("harness.testing.contracts")  # so that a failed contract shows the values
+pytest.register_assert_rewrite(
+    "harness.testing.contracts", "harness.testing.engines"
+)  # so that a failed contract shows the values
 
 from harness.testing.classifier import WordClassifier, reviews  # noqa: E402
 from harness.testing.contracts import (  # noqa: E402
@@ -24,11 +26,13 @@ from harness.testing.contracts import (  # noqa: E402
     SelectorContract,
     ValuatorContract,
 )
+from harness.testing.engines import EngineContract  # noqa: E402
 
 __all__ = [
     "AttackContract",
     "ComponentContract",
     "DatasetContract",
+    "EngineContract",
     "GeneratorContract",
     "MetricContract",
     "ModelContract",

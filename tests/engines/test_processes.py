@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sums import Fatal, Sum
 
 import harness
 from harness.engines import ProcessEngine
 from harness.errors import InputError
 from harness.observers.hooks import Observers
 from harness.store.store import Store
+from harness.testing.sums import Fatal, Sum
 
 
 @pytest.fixture
