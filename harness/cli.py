@@ -209,6 +209,20 @@ def plugins(
 
 
 @app.command()
+def fetch(
+    suite: SuiteFile,
+    overrides: Overrides = None,
+    arm: Arms = None,
+    dataset: Datasets = None,
+) -> None:
+    """Download what a suite names: data, checkpoints, encoders. For machines that compute without a network."""
+    from harness.commands.common import Selection
+    from harness.commands.fetch import fetch_suite
+
+    fetch_suite(Selection(suite, overrides or (), arm, dataset))
+
+
+@app.command()
 def schema(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here instead of printing it.")] = None,
 ) -> None:

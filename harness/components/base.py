@@ -138,6 +138,19 @@ class Component(BaseModel):
             harness.errors.InputError: Something is missing; the message says what, and which command brings it.
         """
 
+    def fetch(self) -> str:
+        """Download whatever computing needs and this machine lacks, for machines without a network that share its disk.
+
+        Returns:
+            What is there now and where, in words; empty where nothing was needed.
+
+        Raises:
+            harness.errors.InputError: Something cannot be had.
+        """
+        found = [said for part in self.parts().values() if (said := part.fetch())]
+        self.preflight()
+        return "; ".join(found)
+
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, as JSON: every field but the :attr:`neutral` ones, defaults included.
 

@@ -18,6 +18,12 @@ class DatasetSource(Component):
         """The class names by index where the options state them; empty where only the data does."""
         return ()
 
+    def fetch(self) -> str:
+        """Read the data once, which downloads and prepares it; see :meth:`harness.components.base.Component.fetch`."""
+        self.preflight()
+        data = self.load(seed=0)
+        return f"{len(data.train):,} training and {len(data.test):,} test examples"
+
     @abstractmethod
     def load(self, *, seed: int) -> Dataset:
         """Read the data and draw the splits and limits that are drawn at random.

@@ -82,6 +82,11 @@ class TransformersModel(Model):
         if self.dtype == "bfloat16" or self.device not in ("auto", "cpu"):
             self._runtime()
 
+    def fetch(self) -> str:
+        """Download the checkpoint; see :meth:`harness.components.base.Component.fetch`."""
+        self.preflight()
+        return str(self._weights().fetch())
+
     def identity(self) -> dict[str, Any]:
         """The options, with the checkpoint named by its contents: a digest of its files, or its commit on the hub."""
         options = super().identity()

@@ -41,7 +41,7 @@ def cluster() -> Iterator[Any]:
     ray.init(address=made.address, log_to_driver=False, logging_level=logging.FATAL)
     yield made
     ray.shutdown()
-    for node in made.list_all_nodes:
+    for node in (*made.worker_nodes, made.head_node):
         node.kill_all_processes(check_alive=False, allow_graceful=False)
 
 

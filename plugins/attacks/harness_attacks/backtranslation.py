@@ -73,6 +73,13 @@ class BackTranslation(VariantAttack):
                     hint="Unset HF_HUB_OFFLINE for the first run, or give folders as `there` and `back`.",
                 )
 
+    def fetch(self) -> str:
+        """Download both models; see :meth:`harness.components.base.Component.fetch`."""
+        self.preflight()
+        for name in (self.there, self.back):
+            _translator(name, self.device)
+        return f"{self.there} and {self.back}"
+
     def attack_each(
         self, victim: Classifier, examples: Sequence[Example], *, seeds: Sequence[int]
     ) -> Iterator[AttackResult]:

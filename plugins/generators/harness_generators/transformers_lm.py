@@ -83,6 +83,10 @@ class TransformersLM(Generator):
         found["checkpoint"] = self.weights().identity()
         return found
 
+    def fetch(self) -> str:
+        """Download the checkpoint; see :meth:`harness.components.base.Component.fetch`."""
+        return str(self.weights().fetch())
+
     def preflight(self) -> None:
         """Check that the checkpoint can be had.
 
