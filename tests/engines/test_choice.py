@@ -14,7 +14,7 @@ from harness.testing.sums import Diamond
 
 @pytest.mark.parametrize(
     ("jobs", "engine", "cls"),
-    [(None, None, LocalEngine), (1, None, LocalEngine), (2, None, ProcessEngine), (1, "processes", ProcessEngine)],
+    [(1, None, LocalEngine), (2, None, ProcessEngine), (1, "processes", ProcessEngine)],
 )
 def test_engines_are_chosen(store: Store, jobs: int | None, engine: str | None, cls: type) -> None:
     assert isinstance(chosen(jobs, engine=engine)(store), cls)
