@@ -24,8 +24,10 @@ def show_forecast(selection: Selection, *, store: Path, engine: str | None) -> N
     if not needed:
         screen.print(f"{suite.name}: nothing to compute.", markup=False)
         return
-    resources = " and ".join(f"{count} for a {name}" for name, count in sorted(found.resources.items()))
-    screen.print(f"{suite.name}: {len(needed)} stages to compute, {resources}.", markup=False)
+    gpu = found.resources.get("GPU", 0)
+    screen.print(
+        f"{suite.name}: {len(needed)} stages to compute; {gpu} of them use a GPU where there is one.", markup=False
+    )
     for kind, (count, seconds) in found.kinds.items():
         known = "no like stage in the store" if seconds is None else f"about {hours(seconds)} each"
         screen.print(f"  {count} × {kind}: {known}", markup=False)

@@ -86,7 +86,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
     ours = not ray.is_initialized()
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     if ours:
-        _refuse_silence(address)
+        refuse_silence(address)
         _start(ray, address)
     try:
         yield _described(ray)
@@ -114,7 +114,7 @@ def imported() -> Any:
     return ray
 
 
-def _refuse_silence(address: str) -> None:
+def refuse_silence(address: str) -> None:
     """Raise :class:`~harness.errors.InputError` where nothing listens: Ray would try for a long time."""
     if address in {"local", "auto"}:
         return

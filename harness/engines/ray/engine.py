@@ -14,7 +14,7 @@ from typing import Any
 from harness.engines.base import Engine, Finished, Numbered, StageError, info
 from harness.engines.needs import wants_gpu
 from harness.engines.options import EngineOptions
-from harness.engines.ray.cluster import Cluster, connected, imported, lost
+from harness.engines.ray.cluster import Cluster, connected, imported, lost, refuse_silence
 from harness.engines.ray.code import installed_code
 from harness.engines.ray.tasks import STOPPED, Box, Refused, Terms, compute_task
 from harness.engines.resources import needs
@@ -38,6 +38,8 @@ MOST = 1000
 def ray(options: EngineOptions) -> Callable[[Store], Engine]:
     """The engine ``ray``."""
     imported()
+    if options.address is not None:
+        refuse_silence(options.address)  # before anything is written
     return partial(RayEngine, jobs=options.jobs, threads=options.threads, address=options.address)
 
 
