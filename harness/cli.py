@@ -24,7 +24,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file (YAML).", show_default=False)]
+
+def _suite_file(given: Path) -> Path:
+    from harness.suite.shipped import suite_file
+
+    return suite_file(given)
+
+
+SuiteFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SUITE",
+        help="A suite file (YAML), or the name of one that comes with the harness.",
+        show_default=False,
+        callback=_suite_file,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the suite: valuators.dvrl.iterations=500."),
@@ -220,6 +235,16 @@ def fetch(
     from harness.commands.fetch import fetch_suite
 
     fetch_suite(Selection(suite, overrides or (), arm, dataset))
+
+
+@app.command()
+def suites(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this one, to start from.")] = None,
+) -> None:
+    """List the suites that come with the harness, with what each needs and takes."""
+    from harness.commands.suites import show_suites
+
+    show_suites(name)
 
 
 @app.command()
