@@ -76,7 +76,7 @@ def write_cell(
         usage={name: amount for name, amount in spent.items() if name in USAGE or name.startswith("seconds/")}
         | ({"lost": lost} if lost else {}),
         scores=scores,
-        classes=inputs[cell.stages.classifier].said,
+        classes=str(facts.get(cell.stages.classifier.id, {}).get("classes", "")),
         artifacts={role: stage.id for role, stage in (cell.stages.named() | {"evaluate": cell.evaluate}).items()},
         files={},
         timings={stages[name].title: known["seconds"] for name, known in facts.items() if "seconds" in known},

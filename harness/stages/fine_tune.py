@@ -73,7 +73,8 @@ class FineTune(Stage[TrainedClassifier]):
                 labels=data.task.labels,
             )
         made = classifier(self.model.entry, found)
-        return TrainedClassifier(made, made.said)
+        context.facts["classes"] = made.said
+        return TrainedClassifier(made)
 
 
 def loss_weights(values: FloatArray, normalisation: Normalisation) -> FloatArray:

@@ -31,4 +31,5 @@ class Given(Stage[TrainedClassifier]):
         with calling(self.model.entry):
             found = self.model.component.given(data.task.labels, (*data.validation, *data.test))
         made = classifier(self.model.entry, found)
-        return TrainedClassifier(made, made.said)
+        context.facts["classes"] = made.said
+        return TrainedClassifier(made)

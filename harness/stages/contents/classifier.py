@@ -9,20 +9,13 @@ from typing import Self
 
 from harness.components.model import Classifier, Model
 from harness.stages.contents.base import Content
-from harness.store.payload import read_json, write_json
 
 
 @dataclass(frozen=True)
 class TrainedClassifier(Content):
-    """A classifier: itself, or the folder in which it lies, which only its model can read.
-
-    Attributes:
-        source: Either of them.
-        said: How its outputs came to mean the task's classes; empty where there is nothing to say.
-    """
+    """A classifier: itself, or the folder in which it lies, which only its model can read."""
 
     source: Classifier | Path
-    said: str = ""
 
     def load(self, model: Model) -> Classifier:
         """The classifier, read back by the model that it was made with."""
@@ -34,9 +27,8 @@ class TrainedClassifier(Content):
             shutil.copytree(self.source, folder / "classifier")
         else:
             self.source.save(folder / "classifier")
-        write_json(folder / "classes.json", {"said": self.said})
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Where :meth:`write` wrote it; nothing is loaded before :meth:`load`."""
-        return cls(folder / "classifier", read_json(folder / "classes.json")["said"])
+        return cls(folder / "classifier")
