@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sums import Large, SeenGpu, Total
 
 import harness
 from harness.engines import processes, resources
@@ -16,6 +15,7 @@ from harness.engines.processes import ProcessEngine
 from harness.errors import InputError
 from harness.observers.hooks import Observers
 from harness.store.store import Store
+from harness.testing.sums import Large, SeenGpu, Total
 
 
 def test_a_job_for_each_gpu_or_else_for_each_core(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
