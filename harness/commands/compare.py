@@ -31,12 +31,12 @@ def compare(
         Names, typer.Option("--dataset", metavar="NAME", help="Only this data set (repeatable).")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every score, not only the main ones.")] = False,
-    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Examples repaired and broken to show.")] = 5,
+    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Examples of each kind of change to show.")] = 5,
     form: Annotated[
         ComparisonFormat, typer.Option("--format", "-f", help="csv: the examples that changed sides; json: everything.")
     ] = ComparisonFormat.TABLE,
 ) -> None:
-    """Compare two arms on the same examples: differences, intervals, p-values, examples repaired and broken."""
+    """Compare two arms on the same examples: differences, intervals, p-values, examples that changed sides."""
     from harness.report.comparing import compare as contrast
     from harness.report.terminal_compare import ComparisonView
 

@@ -32,12 +32,19 @@ class ScoreComparison:
     difference: Difference
 
 
+Kind = Literal["repaired", "no longer confident", "broken", "newly confident"]
+"""What became of an example from one arm to the other; an arm that is still wrong has repaired nothing."""
+
+KINDS: tuple[Kind, ...] = ("repaired", "no longer confident", "broken", "newly confident")
+
+
 @dataclass(frozen=True)
 class Change:
     """A test example that is an unknown unknown (in deployment, at the primary threshold) of only one of the two arms.
 
     Attributes:
-        change: ``"repaired"``: of ``a`` and no longer of ``b``; ``"broken"``: the other way round.
+        change: Of an unknown unknown of ``a``, ``"repaired"`` where ``b`` is right, and ``"no longer confident"`` where it is
+            wrong still, below the threshold. Of one of ``b``, ``"broken"`` where ``a`` is right, else ``"newly confident"``.
         id: The example.
         seed: The seed of both records.
         label: True class.
@@ -50,7 +57,7 @@ class Change:
         perturbed_b: The same against ``b``.
     """
 
-    change: Literal["repaired", "broken"]
+    change: Kind
     id: str
     seed: int
     label: str
@@ -75,7 +82,8 @@ class Comparison:
         seeds: Seeds that both have.
         primary: The score that p-values are not adjusted for.
         scores: Every score, in the order of the metrics.
-        changes: The examples that changed sides, sorted by seed and then as in the test set, repaired ones first.
+        changes: The examples that changed sides, by seed, then by kind in the order of :data:`KINDS`, then as in
+            the test set.
     """
 
     dataset: str
@@ -87,7 +95,7 @@ class Comparison:
     scores: tuple[ScoreComparison, ...]
     changes: tuple[Change, ...]
 
-    def count(self, change: Literal["repaired", "broken"]) -> int:
+    def count(self, change: Kind) -> int:
         """Number of changes of a kind, all seeds together."""
         return sum(found.change == change for found in self.changes)
 
@@ -212,8 +220,14 @@ def _changes(a: Member, b: Member, uus_a: Sample, uus_b: Sample) -> list[Change]
     names = a.header.data.labels
     ids = a.ids
     labels = a.deployed.labels.tolist()
+    right_a, right_b = (np.asarray(found.predicted) == a.deployed.labels for found in (deployed_a, deployed_b))
     changes = []
-    kinds: dict[Literal["repaired", "broken"], BoolArray] = {"repaired": is_a & ~is_b, "broken": ~is_a & is_b}
+    kinds: dict[Kind, BoolArray] = {
+        "repaired": is_a & right_b,
+        "no longer confident": is_a & ~is_b & ~right_b,
+        "broken": is_b & right_a,
+        "newly confident": is_b & ~is_a & ~right_a,
+    }
     for kind, rows in kinds.items():
         for i in np.flatnonzero(rows).tolist():
             changes.append(

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.columns import interval_bounds, is_share, number, p_text
+from harness.report.comparing import KINDS
 
 if TYPE_CHECKING:
     from harness.report.comparing import Change, Comparison, ScoreComparison
@@ -31,7 +32,7 @@ class ComparisonView:
     Attributes:
         comparison: What to show.
         everything: Whether to show every score.
-        examples: At most this many repaired and broken examples each.
+        examples: At most this many examples of each kind of change.
     """
 
     comparison: Comparison
@@ -49,9 +50,14 @@ class ComparisonView:
             style="dim",
         )
         if found.primary is not None:
-            repaired, broken = found.count("repaired"), found.count("broken")
-            yield Text(f"\n{found.primary}: {repaired:,} examples repaired, {broken:,} broken.")
-            for kind in ("repaired", "broken"):
+            counts = {kind: found.count(kind) for kind in KINDS}
+            yield Text(
+                f"\n{found.primary}: of {found.a}'s, {counts['repaired']:,} are repaired (right now) and "
+                f"{counts['no longer confident']:,} no longer confident (still wrong); of {found.b}'s, "
+                f"{counts['broken']:,} are broken (right before) and {counts['newly confident']:,} newly confident "
+                f"(wrong before)."
+            )
+            for kind in KINDS:
                 chosen = [change for change in found.changes if change.change == kind][: self.examples]
                 if chosen:
                     yield Text(f"\n{kind}", style="bold")

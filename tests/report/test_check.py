@@ -20,7 +20,7 @@ from harness.errors import HarnessError, InputError
 from harness.records.model import HEADER, RecordFolder, find_records
 from harness.records.writer import write_record
 from harness.report.check import check_records as check
-from harness.report.comparing import compare
+from harness.report.comparing import KINDS, compare
 from harness.testing.records import PretendArm, pretend_record
 
 PRIMARY = "uu@0.65/deployed"
@@ -209,12 +209,14 @@ def test_comparison_down_to_the_examples(folder: Path) -> None:
     assert (found.a, found.b, found.seeds, found.primary) == ("only", "bliss", (0, 1), PRIMARY)
     by_name = {one.name: one for one in found.scores}
     totals = [sum(r.header.scores[PRIMARY].value for r in side) for side in (a, b)]
-    assert found.count("repaired") - found.count("broken") == totals[0] - totals[1]
+    lost, won = (sum(found.count(kind) for kind in pair) for pair in (KINDS[:2], KINDS[2:]))
+    assert lost - won == totals[0] - totals[1]
+    assert {change.change for change in found.changes} >= {"repaired", "no longer confident", "newly confident"}
     assert by_name[PRIMARY].difference.value == pytest.approx((totals[1] - totals[0]) / 2)
     for change in found.changes:
         wrong = (
             (change.predicted_a, change.confidence_a)
-            if change.change == "repaired"
+            if change.change in KINDS[:2]
             else (
                 change.predicted_b,
                 change.confidence_b,
@@ -222,9 +224,16 @@ def test_comparison_down_to_the_examples(folder: Path) -> None:
         )
         assert wrong[0] != change.label
         assert wrong[1] >= 0.65 - 1e-6
+        other = (
+            (change.predicted_b, change.confidence_b)
+            if change.change in KINDS[:2]
+            else (change.predicted_a, change.confidence_a)
+        )
+        assert (other[0] == change.label) == (change.change in {"repaired", "broken"})
+        assert other[0] == change.label or other[1] < 0.65
         assert change.text.startswith("review")
     (back,) = compare(b, a)
-    assert back.count("repaired") == found.count("broken")
+    assert [back.count(kind) for kind in (*KINDS[2:], *KINDS[:2])] == [found.count(kind) for kind in KINDS]
     reverse = next(one for one in back.scores if one.name == PRIMARY).difference
     assert (reverse.value, reverse.p) == (
         -by_name[PRIMARY].difference.value,
@@ -368,7 +377,7 @@ def test_pack_command(folder: Path, tmp_path: Path) -> None:
 def test_compare_command(folder: Path) -> None:
     table = invoke("compare", f"{folder}:only", folder / "pretend" / "bliss")
     assert table.exit_code == 0, table.output
-    assert "examples repaired" in table.stdout
+    assert "are repaired (right now)" in " ".join(table.stdout.split())
     payload = json.loads(invoke("compare", f"{folder}:only", f"{folder}:bliss", "--format", "json").stdout)
     assert payload[0]["changes"]
     lines = invoke("compare", f"{folder}:only", f"{folder}:bliss", "--format", "csv").stdout.splitlines()

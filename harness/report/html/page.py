@@ -231,7 +231,7 @@ def sampled(data: Sequence[dict[str, Any]], sections: Sequence[dict[str, Any]]) 
         if section["points"]
     ]
     note = (
-        f" Samples are drawn with seed {SEED}; repaired and broken examples are preferred. "
+        f" Samples are drawn with seed {SEED}; examples that changed sides are preferred. "
         "All curves and figures are of all test examples."
     )
     return " ".join(parts) + note if parts else ""

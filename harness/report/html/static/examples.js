@@ -128,7 +128,15 @@
       .filter((example) => {
         const [mine, theirs] = [isUu(example, example.p[own]), isUu(example, example.p[base])];
         const comparable = example.p[own] && example.p[base];
-        const kept = { all: true, uu: mine, repaired: comparable && theirs && !mine, broken: comparable && mine && !theirs }[kind];
+        const right = (outcome) => outcome && outcome[3] === example.label;
+        const kept = {
+          all: true,
+          uu: mine,
+          repaired: comparable && theirs && right(example.p[own]),
+          calmed: comparable && theirs && !mine && !right(example.p[own]),
+          broken: comparable && mine && right(example.p[base]),
+          newly: comparable && mine && !theirs && !right(example.p[base]),
+        }[kind];
         return kept && matches(words, [example.id, ...(example.tags ?? []), ...(example.texts ?? [])]);
       })
       .map((example) => () => exampleCard(data, example));
