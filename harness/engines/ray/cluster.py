@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, InputError
@@ -96,6 +97,16 @@ def connected(address: str | None) -> Iterator[Cluster]:
                 ray.shutdown()
 
 
+def _show_token() -> None:
+    """Have Ray show a cluster the user's token, if there is one; it reads whether to do so when it is imported.
+
+    ``ray start`` asks for the token of whoever has one, without being told to; a driver has to be told.
+    """
+    kept = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    if os.environ.get("RAY_AUTH_TOKEN") or Path(kept).is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def imported() -> Any:
     """The library.
 
@@ -104,6 +115,7 @@ def imported() -> Any:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    _show_token()
     try:
         import ray
     except ImportError as error:
@@ -147,7 +159,8 @@ def _start(ray: Any, address: str) -> None:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             f"The Ray cluster at {address!r} cannot be used: {reason[0]}",
-            hint="Ray and Python have to be of the same versions on all machines.",
+            hint="Ray and Python have to be of the same versions on all machines, and this one has to have the cluster's token "
+            "if it asks for one (~/.ray/auth_token, or RAY_AUTH_TOKEN).",
         ) from error
 
 
