@@ -33,10 +33,12 @@ def computing_with(threads: int | None) -> Iterator[None]:
     if threads is None:
         yield
         return
+    import numpy as np  # noqa: F401 - loaded first, so that its linear algebra is among what is limited
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
-    with in_environment(threads):
+    with in_environment(threads), threadpool_limits(threads):
         torch.set_num_threads(threads)
         try:
             yield

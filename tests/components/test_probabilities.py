@@ -18,6 +18,7 @@ from harness.components.probabilities import improper, proper, require_proper
 from harness.errors import HarnessError
 from harness.registry import registry
 from harness.stages.contents.arrays import Probabilities
+from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.predict import Predict
 from harness.types import Texts
 
@@ -95,7 +96,7 @@ def predict(tmp_path: Path, rows: list[list[float]]) -> Any:
     stage = Predict(title="predict", texts=texts, split="test", model=model, classifier=trained)  # type: ignore[arg-type]
     inputs: Any = {
         texts: SimpleNamespace(examples=lambda split: examples),
-        trained: SimpleNamespace(load=lambda component: classifier),
+        trained: TrainedClassifier(classifier),
     }
     stage.compute(inputs, None).write(tmp_path)  # type: ignore[arg-type]
     return Probabilities.read(tmp_path).probs

@@ -155,3 +155,24 @@ def test_bars_are_reported_with_their_stage(diamond: Any, store: Store, monkeypa
     assert {identifier for _, identifier, _ in told} == {stage.id}
     bars = [arguments for hook, _, arguments in told if hook == "stage_progressed"]
     assert bars[-1] == {"unit": "sums", "done": 3, "total": 3, "notes": {"note": "x"}}
+
+
+def test_linear_algebra_computes_with_as_many_threads_as_torch() -> None:
+    """Sums over several threads are taken in another order: a stage would have other bits in the driver than in a worker."""
+    import numpy as np
+    import torch
+    from threadpoolctl import threadpool_info
+
+    from harness.engines.threads import computing_with
+
+    np.linalg.norm(np.eye(3))  # numpy's library is loaded
+
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with computing_with(2):
+        assert threads() == {2}
+        with computing_with(1):
+            assert threads() == {1}
+            assert torch.get_num_threads() == 1
+        assert threads() == {2}

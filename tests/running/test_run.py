@@ -125,9 +125,8 @@ def stages_finished(events: Path) -> int:
     return sum(event["event"] == "stage_finished" and "part" not in event for event in logged)
 
 
-@pytest.mark.parametrize(
-    "after", [pytest.param(3, marks=pytest.mark.slow), 9, pytest.param(16, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [3, 9, 16])
 def test_a_killed_run_goes_on_and_ends_with_the_same_board(
     run_tiny: Callable[..., Any], suite_file: Callable[..., Path], tmp_path: Path, after: int
 ) -> None:

@@ -22,7 +22,7 @@ MODULES = [
 def test_every_stage_gives_what_its_type_says() -> None:
     for module in MODULES:
         importlib.import_module(module)
-    stages = [stage for stage in Stage.__subclasses__() if stage.__module__.startswith("harness.")]
+    stages = [stage for stage in Stage.__subclasses__() if stage.__module__.startswith("harness.stages.")]
     assert len(stages) == len(MODULES)
     for stage in stages:
         (base,) = stage.__orig_bases__
