@@ -37,6 +37,11 @@ class ScoreName:
         """The count of unknown unknowns at a threshold over a population (metric ``uu``)."""
         return cls("uu", tau if isinstance(tau, str) else exact(tau), population)
 
+    @classmethod
+    def matched_uu(cls, tau: float, population: str) -> ScoreName:
+        """The count of errors at matched coverage over a population (metric ``matched-uu``)."""
+        return cls("matched_uu", exact(tau), population)
+
     @property
     def head(self) -> str:
         """The name without the part: ``uu@0.65``."""

@@ -145,6 +145,8 @@ class Record(_Part):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     baseline: Annotated[str, Field(pattern=rf"^(?:{NAME})?$")]
     """Name of the arm that differences refer to."""
+    primary: str = ""
+    """Name of the score that the suite ranks by; empty where it leaves the choice to the board."""
     arm_definition: dict[str, Any]
     """The arm's ``weights``, ``order``, ``select``, ``generate`` as the suite has them."""
     thresholds: tuple[float, ...]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.components.score_name import ScoreName
 from harness.errors import InputError, did_you_mean
+from harness.statistics.comparison import ALPHA
 from harness.statistics.digits import significant
-from harness.unknowns import DEPLOYED, PERTURBED
+from harness.unknowns import CLEAN, PERTURBED
 
 if TYPE_CHECKING:
     from harness.report.model import Board, Difference, Figure, Row, ScoreInfo
@@ -17,7 +19,17 @@ if TYPE_CHECKING:
 MINUS = "\N{MINUS SIGN}"
 SPECIAL = ("rank", "arm", "seeds", "confidence", "delta", "p", "flags")
 """Columns that are not a score's value: ``confidence`` is mean ± standard deviation, ``delta`` and ``p`` are the difference
-of the primary score to the baseline and its p-value."""
+of the primary score to the baseline and its p-value; ``delta:SCORE`` and ``p:SCORE`` are those of another score."""
+NEEDED = 50
+"""Columns with at least this :attr:`Column.keep` are in every table, however narrow: they answer the question."""
+PRIMARY = 97
+"""The :attr:`Column.keep` of the score that ranks, which always stays."""
+FLAGS = {
+    "less confident": "clean confidence dropped too, beyond chance",
+    "less accurate": "more than a point of clean accuracy was lost, beyond chance",
+    "one class": "nearly every example gets one class",
+}
+"""What the flags of an arm mean."""
 PLANTED = ("planted_found", "planted_hit", "planted_accuracy", "planted_repaired", "planted_cost")
 """Scores shown wherever blind spots were planted."""
 
@@ -31,7 +43,7 @@ class Column:
         title: Its heading; a line break is welcome where space is short.
         cell: Text of the cell of a row; empty where there is nothing.
         numeric: Whether it is aligned to the right.
-        keep: The higher, the longer it stays when the terminal is narrow.
+        keep: The higher, the longer it stays when the terminal is narrow; see :data:`NEEDED`.
         score: The score whose best value is marked, if any.
         interval: Text of the interval of a row's cell.
     """
@@ -115,16 +127,28 @@ def short(name: str) -> str:
     parsed = ScoreName.parse(name)
     head, tail = parsed.head, parsed.part
     words = {"accuracy/clean": "acc.", "accuracy/attacked": "acc.\nafter", "ece/clean": "ECE"}
+    population = {"perturbed": "pert.", "deployed": "depl."}.get(tail, tail)
+    if parsed.stem == "matched_uu":
+        return f"UU@{parsed.at.removeprefix('0')}\nmatched"
     if name in words:
         return words[name]
     if parsed.counts_uus:
         head = f"UU@{parsed.at.removeprefix('0')}"
-        tail = {"perturbed": "pert.", "deployed": "depl."}.get(tail, tail)
+        tail = population
     if name in PLANTED:
         head, tail = "planted", name.removeprefix("planted_").replace("accuracy", "acc.")
     elif head in PLANTED:
         head = "acc. in"
+    if len(head) > 12:
+        head = "\n".join(textwrap.wrap(head.replace("_", " "), 12, break_long_words=False))
     return f"{head}\n{tail}" if tail else head
+
+
+def _starred(board: Board, row: Row, name: str) -> str:
+    """A value, with a star where it differs from the baseline's beyond chance."""
+    text, found = value_text(board, row, name), row.differences.get(name)
+    differs = name != board.primary and found is not None and found.p_holm is not None and found.p_holm < ALPHA
+    return f"{text}*" if text and differs else text
 
 
 def score_column(name: str, *, keep: int = 5, title: str = "") -> Column:
@@ -132,7 +156,7 @@ def score_column(name: str, *, keep: int = 5, title: str = "") -> Column:
     return Column(
         name,
         title or short(name),
-        lambda board, row: value_text(board, row, name),
+        lambda board, row: _starred(board, row, name),
         keep=keep,
         score=name,
         interval=lambda board, row: interval_text(board, row, name),
@@ -144,14 +168,21 @@ def _confidence(board: Board, row: Row) -> str:
     return f"{mean} ± {spread}" if mean and spread else mean
 
 
-def _delta(board: Board, row: Row) -> str:
-    found = row.differences.get(board.primary or "")
-    return "" if found is None or board.primary is None else difference_text(board, board.primary, found)
+def _delta(board: Board, row: Row, name: str = "", *, interval: bool = True) -> str:
+    name = name or board.primary or ""
+    found = row.differences.get(name)
+    if found is None:
+        return ""
+    return difference_text(board, name, found if interval else found.model_copy(update={"low": None}))
 
 
-def _p(board: Board, row: Row) -> str:
-    found = row.differences.get(board.primary or "")
+def _p(board: Board, row: Row, name: str = "") -> str:
+    found = row.differences.get(name or board.primary or "")
     return "" if found is None else p_text(found.p_holm)
+
+
+def _rank(board: Board, row: Row) -> str:
+    return "!" if row.flags else "" if row.rank is None else str(row.rank)
 
 
 def _flags(board: Board, row: Row) -> str:
@@ -162,7 +193,7 @@ def _flags(board: Board, row: Row) -> str:
 def special_column(key: str) -> Column:
     """One of the columns of :data:`SPECIAL`."""
     return {
-        "rank": Column("rank", "#", lambda board, row: "" if row.rank is None else str(row.rank), keep=9),
+        "rank": Column("rank", "#", _rank, keep=98),
         "arm": Column(
             "arm",
             "arm",
@@ -175,13 +206,44 @@ def special_column(key: str) -> Column:
             "confidence",
             "conf.\n± sd",
             _confidence,
-            keep=8,
+            keep=9,
             interval=lambda board, row: interval_text(board, row, "confidence/clean"),
         ),
-        "delta": Column("delta", "\N{INCREMENT}UU\n[95 %]", _delta, keep=8),
-        "p": Column("p", "p", _p, keep=6),
-        "flags": Column("flags", "flag", _flags, numeric=False, keep=9),
+        "delta": Column("delta", "\N{INCREMENT}\n[95 %]", _delta, keep=96),
+        "p": Column("p", "p", _p, keep=NEEDED + 1),
+        "flags": Column("flags", "flag", _flags, numeric=False, keep=95),
     }[key]
+
+
+def of_difference(key: str) -> Column | None:
+    """The column ``delta:SCORE`` or ``p:SCORE``; ``None`` if the key is neither."""
+    what, _, name = key.partition(":")
+    cell = {"delta": _delta, "p": _p}.get(what)
+    if not name or cell is None:
+        return None
+    sign = "p" if what == "p" else "\N{INCREMENT}"
+    return Column(key, f"{sign} {short(name)}", lambda board, row: cell(board, row, name))
+
+
+def stacked(columns: Sequence[Column], *, interval: bool = True) -> list[Column]:
+    """The same columns with two lines an arm: flags below its name, the difference below the figure that ranks."""
+    kept = {column.key: column for column in columns}
+    delta, flags = kept.pop("delta", None), kept.pop("flags", None)
+    found = []
+    for column in kept.values():
+        if column.key == "arm" and flags is not None:
+            found.append(replace(column, cell=_below(column, flags.cell)))
+        elif column.keep == PRIMARY and delta is not None:
+            difference = delta.cell if interval else lambda board, row: _delta(board, row, interval=False)
+            title = f"{column.title}\n\N{INCREMENT}{' [95 %]' * interval}"
+            found.append(replace(column, title=title, cell=_below(column, difference)))
+        else:
+            found.append(column)
+    return found
+
+
+def _below(column: Column, cell: Callable[[Board, Row], str]) -> Callable[[Board, Row], str]:
+    return lambda board, row: f"{column.cell(board, row)}\n{cell(board, row)}".rstrip()
 
 
 def default_columns(board: Board) -> list[Column]:
@@ -189,23 +251,40 @@ def default_columns(board: Board) -> list[Column]:
     columns = [special_column("rank"), special_column("arm")]
     if any(len(row.seeds) > 1 for row in board.rows):
         columns.append(special_column("seeds"))
-    columns += [score_column("accuracy/clean", keep=8), score_column("accuracy/attacked", keep=8)]
+    columns += [score_column("accuracy/clean", keep=NEEDED + 2), score_column("accuracy/attacked", keep=8)]
     columns.append(special_column("confidence"))
     thresholds = board.thresholds or (0.65, 0.8, 0.9)
-    for i, tau in enumerate(thresholds):
-        keep = 8 if i == 0 else 3 + (i == len(thresholds) - 1)
-        columns.append(score_column(str(ScoreName.uu(tau, PERTURBED)), keep=keep))
-    columns.append(score_column(board.primary or str(ScoreName.uu(thresholds[0], DEPLOYED)), keep=7))
+    measured = {name for row in board.rows for name in row.scores}
+    population = next(
+        (one for one in (PERTURBED, CLEAN) if str(ScoreName.uu(thresholds[0], one)) in measured), PERTURBED
+    )
+    columns += [score_column(str(ScoreName.uu(tau, population)), keep=NEEDED) for tau in thresholds]
+    columns.append(score_column("ece/clean", keep=NEEDED))
+    if board.counted:
+        columns.append(score_column(board.counted, keep=7))
+    if board.primary:
+        columns = [column for column in columns if column.key != board.primary]
+        columns.append(score_column(board.primary, keep=PRIMARY))
     columns += [score_column(name, keep=5 if name in PLANTED[:2] else 6) for name in PLANTED]
     columns += [
         score_column(name, keep=1)
         for name in board.scores
         if (score := ScoreName.parse(name)).part and score.head == "planted_accuracy"
     ]
-    columns.append(score_column("ece/clean", keep=2))
     columns += [special_column(key) for key in ("delta", "p", "flags")]
+    columns += [score_column(name, keep=0) for name in headlines(board) if name not in {one.key for one in columns}]
     unique = {column.key: column for column in columns}
     return [column for column in unique.values() if any(column.cell(board, row) for row in board.rows)]
+
+
+def headlines(board: Board) -> list[str]:
+    """One score of every metric that has none among the usual columns: its first with a better and a worse direction."""
+    usual = {"accuracy", "confidence", "uu", "ece", "matched-uu", "planted", "planted-truth"}
+    first: dict[str, str] = {}
+    for name, info in board.scores.items():
+        if info.metric and info.metric.rpartition("/")[2] not in usual and info.better is not None:
+            first.setdefault(info.metric, name)
+    return list(first.values())
 
 
 def chosen_columns(board: Board, keys: Iterable[str]) -> list[Column]:
@@ -217,24 +296,33 @@ def chosen_columns(board: Board, keys: Iterable[str]) -> list[Column]:
     names = list(dict.fromkeys(keys))
     if not names:
         return default_columns(board)
-    known = {*SPECIAL, *board.scores, *(name for row in board.rows for name in row.scores)}
+    scores = {*board.scores, *(name for row in board.rows for name in row.scores)}
     for name in names:
+        known = (
+            {f"{name.partition(':')[0]}:{score}" for score in scores} if of_difference(name) else {*SPECIAL, *scores}
+        )
         if name not in known:
             raise InputError(f"There is no column {name!r}. {did_you_mean(name, known)}")
     if "arm" not in names:
         names.insert(names.index("rank") + 1 if "rank" in names else 0, "arm")
-    return [special_column(name) if name in SPECIAL else score_column(name) for name in names]
+    return [of_difference(name) or (special_column(name) if name in SPECIAL else score_column(name)) for name in names]
 
 
 def best_rows(board: Board, column: Column) -> set[str]:
-    """Arms whose cell in a column is marked as the best: of the measured ones, all that read the same."""
+    """Arms whose cell in a column is marked as the best: of the measured ones, all that read the same.
+
+    No flagged arm is, and of the score that ranks only an arm that is first beyond chance; none where every arm was trained
+    once, because another training may turn it round.
+    """
     info = board.scores.get(column.score or "")
-    if column.score is None or info is None or info.better is None:
+    if column.score is None or info is None or info.better is None or board.one_seed:
         return set()
+    if column.score == board.primary:
+        return {row.arm for row in board.measured if board.crowned(row)}
     values = {
         row.arm: row.scores[column.score].value
         for row in board.measured
-        if column.score in row.scores and row.scores[column.score].value is not None
+        if column.score in row.scores and row.scores[column.score].value is not None and not row.flags
     }
     if len(values) < 2:
         return set()
@@ -259,16 +347,24 @@ def captions(board: Board) -> list[str]:
         facts[1] += ", ".join(map(str, seeds))
         lines.append(" · ".join(fact for fact in facts if fact) + f" · board {board.board[:12]}")
     if board.primary and measured:
+        info = board.scores.get(board.primary)
+        aim = "higher" if info is not None and info.better == "higher" else "lower"
+        means = ", wrong among as many predictions as the baseline is sure of" * board.primary.startswith("matched_uu")
         lines.append(
-            f"Ranked by {board.primary}, fewer is better; arms that share a rank cannot be told apart."
-            + f" \N{INCREMENT}UU: paired difference to {board.baseline}; p: adjusted by Holm."
+            f"Ranked by {board.primary}{means}; {aim} is better; arms that share a rank cannot be told apart."
+            + f" \N{INCREMENT}: its paired difference to {board.baseline}; p, and * for other scores: adjusted by Holm."
             * any(row.differences for row in measured)
+        )
+    if board.one_seed and len(measured) > 1:
+        lines.append(
+            "One seed: the trained networks are compared, not the methods; another training may turn it round."
         )
     lines += remarks(board)
     if any(row.flags for row in measured):
         lines.append(
-            "! fewer unknown unknowns, but clean confidence or accuracy dropped too (beyond chance), or nearly every example"
-            " gets one class: not a success."
+            "! not ranked: the figure that ranks is better, but "
+            + " or ".join(meaning for flag, meaning in FLAGS.items() if any(flag in row.flags for row in measured))
+            + "."
         )
     return [*lines, *(f"† {source}" for source in sources(board)), *board.notes]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import InputError
 from harness.records.model import RecordFolder
-from harness.report.derive import Panel, difference, primary_score, score_info
+from harness.report.derive import Panel, counted_score, difference, primary_score, score_info
 from harness.report.frames import as_json
 from harness.report.groups import BoardKey, Group, Member, by_board
 from harness.report.model import Difference, Figure, ScoreInfo
@@ -81,6 +81,7 @@ class Comparison:
         b: Name of the second arm.
         seeds: Seeds that both have.
         primary: The score that p-values are not adjusted for.
+        counted: The count of unknown unknowns that the changed examples belong to.
         scores: Every score, in the order of the metrics.
         changes: The examples that changed sides, by seed, then by kind in the order of :data:`KINDS`, then as in
             the test set.
@@ -92,6 +93,7 @@ class Comparison:
     b: str
     seeds: tuple[int, ...]
     primary: str | None
+    counted: str | None
     scores: tuple[ScoreComparison, ...]
     changes: tuple[Change, ...]
 
@@ -174,7 +176,7 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
     if not seeds:
         raise InputError(f"Arms {arm_a!r} and {arm_b!r} of data set {group.header.dataset!r} have no seed in common.")
     panel = Panel(group)
-    primary = primary_score(group.header)
+    primary, counted = primary_score(group), counted_score(group.header)
     found = {}
     for name in group.scores:
         contrast = panel.contrast(arm_b, arm_a, name, exact=name == primary)
@@ -195,9 +197,9 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
         for name, contrast in found.items()
     )
     changes: list[Change] = []
-    if primary is not None:
+    if counted is not None:
         for seed in seeds:
-            pair = panel.samples.get((arm_a, seed, primary)), panel.samples.get((arm_b, seed, primary))
+            pair = panel.samples.get((arm_a, seed, counted)), panel.samples.get((arm_b, seed, counted))
             if pair[0] is not None and pair[1] is not None:
                 changes += _changes(group.members[arm_a][seed], group.members[arm_b][seed], pair[0], pair[1])
     return Comparison(
@@ -207,6 +209,7 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
         b=arm_b,
         seeds=tuple(seeds),
         primary=primary,
+        counted=counted,
         scores=scores,
         changes=tuple(changes),
     )
@@ -289,6 +292,7 @@ def to_json(comparisons: Sequence[Comparison]) -> str:
             "b": found.b,
             "seeds": found.seeds,
             "primary": found.primary,
+            "counted": found.counted,
             "scores": {
                 score.name: {
                     "a": score.a.model_dump(mode="json"),

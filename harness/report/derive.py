@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.components.score_name import ScoreName
+from harness.errors import did_you_mean
 from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
 from harness.report.groups import Group, Member, groups
@@ -20,22 +21,43 @@ from harness.unknowns import CLEAN, DEPLOYED
 if TYPE_CHECKING:
     from harness.types import FloatArray
 
-TIMID = {"less confident": "confidence/clean", "less accurate": "accuracy/clean"}
-"""Flags, and the score whose drop raises them when unknown unknowns drop as well (thesis 5.3.2)."""
+LESS_CONFIDENT = "less confident"
+"""Flag of an arm that lost confidence on clean text: where unknown unknowns rank, this alone makes for fewer (thesis 5.3.2)."""
+
+LESS_ACCURATE = "less accurate"
+"""Flag of an arm that lost more than :data:`MARGIN` of accuracy on clean text."""
 
 ONE_CLASS = "one class"
 """Flag of an arm that gives nearly all examples one class: no attack fools it, because it does not look at the text."""
+
+MARGIN = 0.01
+"""Loss of clean accuracy (one point) that an arm has to exceed beyond chance to be flagged."""
 
 NEARLY_ALL = 0.95
 """Share of the clean test examples from which on an arm is said to predict one class."""
 
 
-def primary_score(header: Record) -> str | None:
-    """Name of the score that ranks: unknown unknowns in deployment at the primary threshold; on clean text if nothing else."""
+def counted_score(header: Record) -> str | None:
+    """Name of the count of unknown unknowns: in deployment at the first threshold; on clean text if nothing was attacked."""
     if not header.thresholds:
         return None
     names = (str(ScoreName.uu(header.thresholds[0], population)) for population in (DEPLOYED, CLEAN))
     return next((name for name in names if name in header.scores), None)
+
+
+def primary_score(group: Group) -> str | None:
+    """Name of the score that ranks: the suite's choice, or errors at matched coverage, or else unknown unknowns.
+
+    ``None`` where no record has it; docs/statistics.md says why lower counts of unknown unknowns are not enough.
+    """
+    header = group.header
+    if header.primary:
+        return header.primary if header.primary in group.scores else None
+    counted = counted_score(header)
+    if counted is None:
+        return None
+    matched = str(ScoreName.matched_uu(header.thresholds[0], ScoreName.parse(counted).part))
+    return matched if matched in group.scores else counted
 
 
 class Panel:
@@ -147,7 +169,7 @@ def board(group: Group) -> Board:
     header = group.header
     panel = Panel(group)
     infos = {name: score_info(group, name) for name in group.scores}
-    primary = primary_score(header)
+    primary = primary_score(group)
     baseline = group.baseline if group.baseline in group.members else None
 
     contrasts: dict[tuple[str, str], Contrast] = {}
@@ -160,7 +182,13 @@ def board(group: Group) -> Board:
     adjusted |= holm({k: c.p for k, c in contrasts.items() if k[1] != primary and infos[k[1]].better is not None})
 
     figures = {arm: {name: panel.figure(arm, name, infos[name]) for name in group.scores} for arm in group.arms}
-    ranks = _ranks(panel, primary, {arm: figures[arm][primary].value for arm in group.arms} if primary else {})
+    flags = {arm: _flags(arm, group.members[arm].values(), primary, infos, contrasts) for arm in group.arms}
+    ranks: dict[str, int] = {}
+    lower = True
+    if primary is not None and infos[primary].better is not None:
+        lower = infos[primary].better == "lower"
+        fair = {arm: figures[arm][primary].value for arm in group.arms if not flags[arm]}
+        ranks = _ranks(panel, primary, {arm: value for arm, value in fair.items() if value is not None}, lower=lower)
     rows = []
     for arm in group.arms:
         seeds = group.members[arm]
@@ -169,7 +197,7 @@ def board(group: Group) -> Board:
                 arm=arm,
                 seeds=tuple(sorted(seeds)),
                 rank=ranks.get(arm),
-                flags=_flags(arm, seeds.values(), primary, contrasts),
+                flags=flags[arm],
                 scores={name: found for name, found in figures[arm].items() if found.seeds},
                 differences={
                     name: difference(found, infos[name], adjusted.get((arm, name)))
@@ -179,7 +207,7 @@ def board(group: Group) -> Board:
                 definition=next(iter(seeds.values())).header.arm_definition,
             )
         )
-    rows.sort(key=lambda row: (row.rank is None, row.rank or 0, _primary_value(row, primary), row.arm))
+    rows.sort(key=lambda row: (row.rank is None, row.rank or 0, _worse_last(row, primary, lower=lower), row.arm))
     missing = [
         row.differences[primary].detectable for row in rows if primary in row.differences and primary is not None
     ]
@@ -199,6 +227,7 @@ def board(group: Group) -> Board:
             for seed in group.seeds
         },
         primary=primary,
+        counted=counted_score(header),
         detectable=max(detectable) if detectable else None,
         scores=infos,
         rows=tuple(rows),
@@ -223,30 +252,41 @@ def score_info(group: Group, name: str) -> ScoreInfo:
     )
 
 
-def _ranks(panel: Panel, primary: str | None, values: dict[str, float | None]) -> dict[str, int]:
-    known = {arm: value for arm, value in values.items() if value is not None}
-    if primary is None or not known:
-        return {}
+def _ranks(panel: Panel, primary: str, values: dict[str, float], *, lower: bool) -> dict[str, int]:
     pairs: dict[tuple[str, str], float] = {}
-    for a, b in itertools.combinations(known, 2):
+    for a, b in itertools.combinations(values, 2):
         found = panel.contrast(a, b, primary, exact=True)
         pairs[a, b] = math.nan if found is None else found.p
-    return shared_ranks(known, holm(pairs), lower=True)
+    return shared_ranks(values, holm(pairs), lower=lower)
 
 
 def _flags(
-    arm: str, members: Iterable[Member], primary: str | None, contrasts: dict[tuple[str, str], Contrast]
+    arm: str,
+    members: Iterable[Member],
+    primary: str | None,
+    infos: Mapping[str, ScoreInfo],
+    contrasts: Mapping[tuple[str, str], Contrast],
 ) -> tuple[str, ...]:
-    if primary is None or (arm, primary) not in contrasts or contrasts[arm, primary].estimate.value >= 0:
+    """What speaks against an arm whose primary score is better than the baseline's."""
+    found = contrasts.get((arm, primary or ""))
+    if primary is None or found is None:
+        return ()
+    gain = found.estimate.value * (-1 if infos[primary].better == "lower" else 1)
+    if infos[primary].better is None or gain <= 0:
         return ()
     flags = []
-    for flag, score in TIMID.items():
-        found = contrasts.get((arm, score))
-        if found is not None and found.estimate.value < 0 and found.p < ALPHA:
-            flags.append(flag)
+    if ScoreName.parse(primary).counts_uus and _dropped(contrasts.get((arm, "confidence/clean"))):
+        flags.append(LESS_CONFIDENT)
+    if _dropped(contrasts.get((arm, "accuracy/clean")), MARGIN):
+        flags.append(LESS_ACCURATE)
     if any(map(_one_class, members)):
         flags.append(ONE_CLASS)
     return tuple(flags)
+
+
+def _dropped(found: Contrast | None, margin: float = 0.0) -> bool:
+    """Whether a score fell by more than a margin, beyond chance."""
+    return found is not None and found.estimate.value < -margin and bool(found.estimate.p_value(-margin) < ALPHA)
 
 
 def _one_class(member: Member) -> bool:
@@ -259,9 +299,11 @@ def _one_class(member: Member) -> bool:
     return share >= NEARLY_ALL and share - true >= 1 - NEARLY_ALL
 
 
-def _primary_value(row: Row, primary: str | None) -> float:
+def _worse_last(row: Row, primary: str | None, *, lower: bool) -> float:
     found = row.scores.get(primary) if primary else None
-    return math.inf if found is None or found.value is None else found.value
+    if found is None or found.value is None:
+        return math.inf
+    return found.value if lower else -found.value
 
 
 def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]:
@@ -269,8 +311,18 @@ def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]
     if baseline is None:
         named = f"The baseline arm {group.baseline!r}" if group.baseline else "A baseline"
         notes.append(f"{named} is not among the records: no differences.")
-    if primary is None:
+    if group.header.primary and primary is None:
+        notes.append(
+            f"The suite ranks by {group.header.primary}, which none of its metrics gives: no ranks. "
+            + did_you_mean(group.header.primary, group.scores)
+        )
+    elif primary is None:
         notes.append("The records count no unknown unknowns (metric uu): no ranks.")
+    elif not group.header.primary and ScoreName.parse(primary).counts_uus:
+        notes.append(
+            "Errors at matched coverage were not measured (metric matched-uu), so that unknown unknowns rank, and arms that are"
+            " merely less confident stand apart."
+        )
     lacking = {arm: sorted(set(group.seeds) - set(group.members[arm])) for arm in group.arms}
     for arm, seeds in lacking.items():
         if seeds:

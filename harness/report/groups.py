@@ -226,6 +226,12 @@ class Group:
                         f"{member.record.folder}: compares with arm {member.header.baseline!r}, other records of its "
                         f"board with {self.baseline!r}.",
                     )
+                if member.header.primary != self.header.primary:
+                    raise InputError(
+                        f"{member.record.folder}: is ranked by {member.header.primary or 'the default score'}, other "
+                        f"records of its board by {self.header.primary or 'the default score'}.",
+                        hint="Run the suite again: nothing is computed anew, and all its records get its `primary`.",
+                    )
         for seed in self.seeds:
             there = [seeds[seed] for seeds in self.members.values() if seed in seeds]
             for member in there[1:]:

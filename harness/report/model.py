@@ -77,9 +77,10 @@ class Row(Part):
     """Where the figures of a reported row come from."""
     seeds: tuple[int, ...] = ()
     rank: int | None = None
-    """Rank by the board's primary score; arms that cannot be told apart share one."""
+    """Rank by the board's primary score; arms that cannot be told apart share one, flagged arms have none."""
     flags: tuple[str, ...] = ()
-    """Reasons not to celebrate: ``"less confident"``, ``"less accurate"``, ``"one class"`` (see docs/statistics.md)."""
+    """Why a better figure of the primary score is no success: ``"less confident"``, ``"less accurate"``, ``"one class"`` (see
+    docs/statistics.md). Such an arm is not ranked."""
     scores: dict[str, Figure] = Field(default_factory=dict)
     differences: dict[str, Difference] = Field(default_factory=dict)
     """To the baseline arm; empty for that arm itself and for reported rows."""
@@ -105,7 +106,9 @@ class Board(Part):
     fingerprints: dict[int, str] = Field(default_factory=dict)
     """Fingerprint of the data by seed."""
     primary: str | None = None
-    """Name of the score that ranks and the primary test refer to."""
+    """Name of the score that ranks and the primary test refer to: errors at matched coverage where they were measured."""
+    counted: str | None = None
+    """Name of the count of unknown unknowns that goes with it."""
     detectable: float | None = None
     """The largest :attr:`Difference.detectable` of the primary score: smaller true differences are easily missed."""
     scores: dict[str, ScoreInfo] = Field(default_factory=dict)
@@ -118,6 +121,17 @@ class Board(Part):
     def measured(self) -> tuple[Row, ...]:
         """The rows that were measured."""
         return tuple(row for row in self.rows if not row.reported)
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether every arm was trained once only, so that trained networks are compared, not methods."""
+        return bool(self.measured) and all(len(row.seeds) == 1 for row in self.measured)
+
+    def crowned(self, row: Row) -> bool:
+        """Whether an arm stands first beyond chance and over seeds: rank 1, which the baseline does not share."""
+        if row.rank != 1 or row.arm == self.baseline or self.one_seed:
+            return False
+        return all(other.rank != 1 for other in self.measured if other.arm == self.baseline)
 
     def row(self, arm: str) -> Row:
         """The measured row of an arm.

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.columns import Column, best_rows, captions, chosen_columns, title
+from harness.report.columns import NEEDED, Column, best_rows, captions, chosen_columns, stacked, title
 
 if TYPE_CHECKING:
     from harness.report.model import Board
@@ -48,16 +48,26 @@ class Terminal:
     def _fit(
         self, board: Board, columns: list[Column], console: Console, options: ConsoleOptions
     ) -> tuple[Table, list[Column]]:
-        shown, hidden = list(columns), list[Column]()
-        while True:
-            table = self._table(board, shown, options.max_width // 3)
-            needed = Measurement.get(console, options.update(max_width=10_000), table).maximum
-            if needed <= options.max_width or len(shown) == 1:
-                return table, [column for column in columns if column in hidden]
-            # Of equals the rightmost goes first.
-            least = min(reversed(shown), key=lambda column: column.keep)
-            shown.remove(least)
-            hidden.append(least)
+        """As many columns as fit; rather than leave out a needed one, two lines an arm, short names, no interval."""
+        width = options.max_width
+        layouts = [
+            (columns, width // 3),
+            (stacked(columns), width // 4),
+            (stacked(columns), 12),
+            (stacked(columns, interval=False), 12),
+        ]
+        for i, (layout, name) in enumerate(layouts):
+            shown = list(layout)
+            while True:
+                table = self._table(board, shown, name)
+                needed = Measurement.get(console, options.update(max_width=10_000), table).maximum
+                least = min(reversed(shown), key=lambda column: column.keep)  # of equals the rightmost goes first
+                if needed <= width or len(shown) == 1:
+                    return table, [column for column in layout if column not in shown]
+                if least.keep >= NEEDED and i + 1 < len(layouts):
+                    break
+                shown.remove(least)
+        raise AssertionError("the last layout ends with one column")
 
     def _table(self, board: Board, columns: list[Column], widest_name: int) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")

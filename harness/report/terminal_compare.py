@@ -49,10 +49,10 @@ class ComparisonView:
             f"intervals. p of {found.primary or 'the primary score'} as it is, of the others adjusted by Holm.",
             style="dim",
         )
-        if found.primary is not None:
+        if found.counted is not None:
             counts = {kind: found.count(kind) for kind in KINDS}
             yield Text(
-                f"\n{found.primary}: of {found.a}'s, {counts['repaired']:,} are repaired (right now) and "
+                f"\n{found.counted}: of {found.a}'s, {counts['repaired']:,} are repaired (right now) and "
                 f"{counts['no longer confident']:,} no longer confident (still wrong); of {found.b}'s, "
                 f"{counts['broken']:,} are broken (right before) and {counts['newly confident']:,} newly confident "
                 f"(wrong before)."

@@ -61,6 +61,7 @@ def write_cell(
         arm=cell.arm,
         seed=cell.seed,
         baseline=suite.baseline or "",
+        primary=suite.primary or "",
         arm_definition=dict(cell.definition),
         thresholds=suite.thresholds,
         data=DataRecord(

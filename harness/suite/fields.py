@@ -163,6 +163,7 @@ SuiteName = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
+ScoreField = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(@[0-9.]+)?(/\S+)?$")]
 
 ModelField = Annotated[Slot[Model], _slot("model")]
 DatasetField = Annotated[DatasetSlot, _slot("dataset")]

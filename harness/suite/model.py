@@ -19,6 +19,7 @@ from harness.suite.fields import (
     MetricFields,
     ModelField,
     Name,
+    ScoreField,
     Seed,
     SelectField,
     SelectorFields,
@@ -157,6 +158,9 @@ class Suite(Section):
     what an arm without generation, weights and order is. Default: each data set's model, fine-tuned if it can be."""
     baseline: str | None = None
     """Name of the arm that differences refer to. Default: `only` if there is such an arm, else the first; `null`: none."""
+    primary: ScoreField | None = None
+    """Name of the score that ranks the arms, as the metrics give it: `accuracy/clean`. Default: errors at matched coverage in
+    deployment at the first threshold (`matched_uu@TAU/deployed`), or else unknown unknowns (`uu@TAU/deployed`)."""
     metrics: MetricFields = ()
     """Metrics that score the arms."""
     valuation: Valuation | None = None
@@ -280,6 +284,7 @@ class Suite(Section):
             "arms": {name: arm.definition() for name, arm in self.arms.items()},
             **({"base": self.base} if self.base else {}),
             "baseline": self.baseline,
+            **({"primary": self.primary} if self.primary else {}),
             "metrics": [slot.resolved() for slot in self.metrics],
             "valuation": self.valuation.model_dump() if self.valuation else None,
         }

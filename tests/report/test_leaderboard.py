@@ -18,7 +18,7 @@ from harness.records.model import RecordFolder, find_records
 from harness.records.writer import write_record
 from harness.report import Leaderboard, build
 from harness.report.baselines import Baselines, default_baselines, read_baselines, reported_boards
-from harness.report.columns import remarks
+from harness.report.columns import captions, chosen_columns, p_text, remarks
 from harness.report.comparing import compare
 from harness.report.exports import hf_yaml, lm_eval
 from harness.report.model import ScoreInfo
@@ -128,7 +128,7 @@ def test_seeds_are_the_second_level(several) -> None:
 def test_ranks_are_shared_by_arms_that_cannot_be_told_apart(several, single) -> None:
     ranks = {row.arm: row.rank for row in several.measured}
     assert ranks["bliss"] == 1
-    assert ranks["timid"] == ranks["only"] == 2
+    assert ranks["only"] == 2
     assert {row.rank for row in single.measured if row.arm == "bliss"} == {1}
 
 
@@ -145,6 +145,8 @@ def test_the_timid_arm_is_flagged_and_the_better_one_is_not(several, single) -> 
     for board in (several, single):
         assert board.row("timid").differences[PRIMARY].value < 0
         assert "less confident" in board.row("timid").flags
+        assert board.row("timid").rank is None
+        assert [row.arm for row in board.measured][-1] == "timid"
         assert board.row("bliss").flags == ()
 
 
@@ -311,8 +313,10 @@ def test_the_terminal_table_fits_and_keeps_what_matters(leaderboard, width: int)
     header = next(line for line in text.splitlines() if line.startswith(" #"))
     assert "acc." in header
     assert "! conf.↓" in text
+    above = text[: text.index(header)]
+    assert "UU@.65" in above + header
     if width >= 80:
-        assert "± sd" in header
+        assert all(column in above + header for column in ("UU@.8", "UU@.9", "ECE", "[95 %]"))
     if width == 160:
         assert "Not shown" not in text
 
@@ -359,8 +363,8 @@ def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> N
     assert max(map(len, text.splitlines())) <= 80
     header = next(line for line in text.splitlines() if line.startswith(" #"))
     assert "acc." in header
-    assert "± sd" in header
-    assert name in "".join(line[4:30].strip() for line in text.splitlines())
+    assert "ECE" in header
+    assert name in "".join(line[4:16].strip() for line in text.splitlines())
 
 
 def test_code_of_a_checkpoint_that_ran_is_said_in_every_form(tmp_path: Path) -> None:
@@ -408,11 +412,69 @@ def test_names_cannot_break_the_markup(records, tmp_path: Path) -> None:
     assert "[red]" in shown(board, 160)
 
 
-def test_markdown_marks_the_best_measured_value(leaderboard, single) -> None:
-    best = max(row.scores["accuracy/clean"].value for row in single.measured)
-    films = leaderboard.filter(datasets=["films"]).to_markdown()
-    assert f"**{100 * best:.1f}**" in films
-    assert r"\textbf" in leaderboard.to_latex()
+def test_only_what_holds_over_seeds_is_marked_as_best(leaderboard, several, single) -> None:
+    best = max(row.scores["accuracy/clean"].value for row in several.measured if not row.flags)
+    several_seeds = leaderboard.filter(datasets=[several.dataset], suites=[several.suite])
+    assert f"**{100 * best:.1f}" in several_seeds.to_markdown()
+    assert r"\textbf" in several_seeds.to_latex()
+    assert several.crowned(several.row("bliss"))
+    assert "**" not in leaderboard.filter(datasets=[single.dataset], suites=[single.suite]).to_markdown()
+    assert "One seed: the trained networks are compared" in " ".join(captions(single))
+
+
+@pytest.fixture(scope="module")
+def matched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("matched")
+    for arm in (
+        PretendArm("only"),
+        PretendArm("timid", sharpness=0.7),
+        PretendArm("better", skill=1.8, sharpness=0.7),
+    ):
+        for seed in (0, 1, 2):
+            pretend_record(folder, arm, seed=seed, metrics=("accuracy", "confidence", "uu", "ece", "matched-uu"))
+    return find_records([folder])
+
+
+def test_timidity_neither_wins_nor_costs_where_errors_are_counted_at_matched_coverage(matched) -> None:
+    board = build(matched, baselines=()).boards[0]
+    assert (board.primary, board.counted) == ("matched_uu@0.65/deployed", "uu@0.65/deployed")
+    timid, better = board.row("timid"), board.row("better")
+    assert timid.differences[board.counted].high < 0
+    assert (timid.rank, better.rank, timid.flags, better.flags) == (board.row("only").rank, 1, (), ())
+    assert board.crowned(better)
+    assert not board.crowned(timid)
+    changed = compare(
+        [one for one in matched if one.header.arm == "only"], [one for one in matched if one.header.arm == "timid"]
+    )[0]
+    assert changed.primary == board.primary
+    assert changed.count("no longer confident") > changed.count(
+        "repaired"
+    )  # of unknown unknowns, not of matched errors
+
+
+def test_a_suite_chooses_what_ranks(matched, tmp_path: Path) -> None:
+    def ranked(primary: str):
+        changed = [altered(one, tmp_path / f"{primary[:3]}{i}", primary=primary) for i, one in enumerate(matched)]
+        return changed, build(changed, baselines=()).boards[0]
+
+    changed, board = ranked("accuracy/clean")
+    assert board.primary == "accuracy/clean"
+    assert board.measured[0].arm == "better"
+    assert "accuracy/clean; higher is better" in " ".join(captions(board))
+    _, board = ranked("acuracy/clean")
+    assert {row.rank for row in board.rows} == {None}
+    assert "ranks by acuracy/clean, which none of its metrics gives: no ranks. Did you mean" in board.notes[0]
+    with pytest.raises(InputError, match=r"is ranked by .*, other records of its board by "):
+        build([*changed[:5], matched[5]], baselines=())
+
+
+def test_any_score_has_columns_of_its_difference_and_p(several) -> None:
+    delta, p = chosen_columns(several, ["delta:accuracy/clean", "p:ece/clean"])[1:]
+    row = several.row("bliss")
+    assert delta.cell(several, row).startswith("+")
+    assert p.cell(several, row) == p_text(row.differences["ece/clean"].p_holm)
+    with pytest.raises(InputError, match=r"no column 'p:ece/clea'\. Did you mean 'p:ece/clean'"):
+        chosen_columns(several, ["p:ece/clea"])
 
 
 def test_filter_and_sort(leaderboard) -> None:

@@ -35,7 +35,8 @@ def overview(section: Section, leaderboard: Leaderboard) -> Chart | None:
     found = standing(section, leaderboard)
     if found is None or found.primary is None:
         return None
-    names = [found.primary, "accuracy/clean", "accuracy/attacked", "confidence/clean"]
+    counted = [found.counted] if found.counted and found.counted != found.primary else []
+    names = [found.primary, *counted, "accuracy/clean", "accuracy/attacked", "confidence/clean"]
     rows: list[dict[str, Any]] = []
     numbers: list[list[str]] = []
     for name in names:

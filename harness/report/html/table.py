@@ -118,7 +118,9 @@ def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
     heads.sort(key=lambda one: (one.key != board.primary, one.key not in FIRST, not one.shown))
     rows = []
     for row in board.rows:
-        cells = [shown_figure(board, row, one.key, best=one.key == board.primary and row.rank == 1) for one in heads]
+        cells = [
+            shown_figure(board, row, one.key, best=one.key == board.primary and board.crowned(row)) for one in heads
+        ]
         color = palette.index(row.arm) % 8 if row.arm in palette else None
         rows.append(TableRow(row, color, row.arm == board.baseline and not row.reported, cells))
     sizes = [
