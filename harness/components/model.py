@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from harness.components.base import Component
 from harness.components.example import Example
@@ -20,15 +20,24 @@ if TYPE_CHECKING:
 NO_ORDER = "The model {} trains in batches of its own order; an arm with `order` needs one that takes it."
 
 
+CHARACTERS_PER_TOKEN = 4
+"""In English text, about."""
+
+
 class Encoding(NamedTuple):
-    """Token ids of one input, without padding. Equal encodings get equal predictions; hashable."""
+    """Token ids of one input, without padding: what classifiers with a tokenizer :meth:`~Classifier.encode` texts to."""
 
     input_ids: tuple[int, ...]
     token_type_ids: tuple[int, ...] | None = None
 
 
 class Classifier(ABC):
-    """A fine-tuned classifier: the victim of attacks and the object of evaluation."""
+    """A fine-tuned classifier: the victim of attacks and the object of evaluation.
+
+    Three methods make one: :meth:`predict_encoded`, :meth:`embed` and :meth:`save`. It gets texts then. One that reads
+    something else of a text (token ids, features) says what in :meth:`encode`: spellings that it cannot tell apart are
+    computed once, and get the same probabilities to the last bit.
+    """
 
     num_labels: int
     """Number of classes K."""
@@ -46,30 +55,52 @@ class Classifier(ABC):
     """A sentence on how its outputs came to mean the task's classes (a head that is reused, matched by name, or drawn anew);
     it is logged, and kept in records."""
 
-    @abstractmethod
-    def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
-        """Tokenise, truncated to the model's maximum length."""
+    def encode(self, texts: Sequence[Texts]) -> Sequence[Any]:
+        """What the classifier reads of each text; by default the text itself.
 
-    @abstractmethod
-    def predict_encoded(self, encodings: Sequence[Encoding]) -> FloatArray:
-        """Class probabilities of tokenised inputs.
-
-        Batches are made inside, sorted by length and bounded by a token budget; the order of rows is that of the input.
+        Args:
+            texts: Strings, of pairs tuples of two strings; of any length, empty ones too.
 
         Returns:
-            ``(n, K)`` float32, rows sum to 1.
+            A hashable value for each, in their order. Equal values get equal predictions.
+        """
+        return list(texts)
+
+    def size(self, encoding: Any) -> int:
+        """About how many tokens an encoding is, at least 1: by it callers bound what they ask at a time, and keep in memory.
+
+        Override it where :meth:`encode` gives neither token ids (:class:`Encoding`) nor texts. It changes no result.
+        """
+        if isinstance(encoding, Encoding):
+            return len(encoding.input_ids)
+        texts = (encoding,) if isinstance(encoding, str) else encoding
+        return 1 + sum(len(text) for text in texts) // CHARACTERS_PER_TOKEN
+
+    @abstractmethod
+    def predict_encoded(self, encodings: Sequence[Any]) -> FloatArray:
+        """Class probabilities of what :meth:`encode` gave.
+
+        Args:
+            encodings: Some, in any order and number (none, too); it is for the classifier to make batches that fit into
+                memory.
+
+        Returns:
+            ``(n, K)`` float32 in the order of the encodings: finite, at least 0, rows sum to 1.
         """
 
     @abstractmethod
     def embed(self, texts: Sequence[Texts]) -> FloatArray:
-        """Sentence embeddings by this classifier's own (fine-tuned) encoder: ``(n, d)`` float32."""
+        """Sentence embeddings by this classifier's own (fine-tuned) encoder or features: ``(n, d)`` float32, finite."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write weights and tokenizer so that the model's :meth:`Model.load` reads them back. Never pickle."""
+        """Write into a folder, which need not be there, what the model's :meth:`Model.load` reads back.
+
+        Other processes load it, so it must predict with the same bits. Never pickle: artifacts are shared.
+        """
 
     def predict_proba(self, texts: Sequence[Texts]) -> FloatArray:
-        """Class probabilities of texts: ``(n, K)`` float32. Each distinct token sequence is computed once."""
+        """Class probabilities of texts: ``(n, K)`` float32. Each distinct encoding is computed once."""
         import numpy as np
 
         encodings = self.encode(texts)

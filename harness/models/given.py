@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.components.example import Example
 from harness.components.labels import match_labels
-from harness.components.model import Classifier, Encoding, Model
+from harness.components.model import Classifier
 from harness.components.texts import abridged
 from harness.errors import InputError
+from harness.models.embedding import EmbeddingModel, hashed
 from harness.types import Texts
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ Scale = Literal["probabilities", "logits"]
 class TextClassifier(Classifier):
     """A classifier that takes texts and is not known from inside.
 
-    An encoding is the characters of a text; a pair has -1 between its two.
-
     Args:
         num_labels: Number of classes K.
         said: How its outputs came to mean them.
@@ -42,29 +41,21 @@ class TextClassifier(Classifier):
     def ask(self, texts: Sequence[Texts]) -> FloatArray:
         """Probabilities ``(n, K)`` float32 of at least one text, each of them different, in the order of the classes."""
 
-    def encode(self, texts: Sequence[Texts]) -> list[Encoding]:
-        """The characters of each text."""
-        return [Encoding(_characters(text)) for text in texts]
-
-    def predict_encoded(self, encodings: Sequence[Encoding]) -> FloatArray:
-        """Class probabilities ``(n, K)`` float32 of the texts that were encoded."""
-        return self.predict_proba([_text(encoding.input_ids) for encoding in encodings])
-
-    def predict_proba(self, texts: Sequence[Texts]) -> FloatArray:
-        """Class probabilities ``(n, K)`` float32; each distinct text is asked once."""
+    def predict_encoded(self, encodings: Sequence[Texts]) -> FloatArray:
+        """Class probabilities ``(n, K)`` float32 of texts; each distinct one is asked once."""
         import numpy as np
 
-        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(encodings))}
         if not distinct:
             return np.zeros((0, self.num_labels), dtype=np.float32)
-        return self.ask(list(distinct))[[distinct[text] for text in texts]]
+        return self.ask(list(distinct))[[distinct[text] for text in encodings]]
 
     def embed(self, texts: Sequence[Texts]) -> FloatArray:
         """Hashed words and characters of the texts: such a classifier shows no features of its own."""
         return hashed(texts)
 
 
-class GivenModel(Model):
+class GivenModel(EmbeddingModel):
     """What classifiers that are given, not trained, have in common."""
 
     trainable: ClassVar[bool] = False
@@ -74,9 +65,6 @@ class GivenModel(Model):
     says itself, else the order of the data is assumed, and this is said."""
     scale: Scale = "probabilities"
     """What it gives: `probabilities`, or `logits`, which a softmax makes probabilities of."""
-    encoder: str | None = None
-    """Checkpoint that embeds texts, for blind spots and the map: a folder, a hub name or `package:NAME`. By default words and
-    characters are hashed, which needs none."""
 
     def fine_tune(
         self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
@@ -108,27 +96,6 @@ class GivenModel(Model):
     @abstractmethod
     def name(self) -> str:
         """What to call it in messages, as the beginning of a sentence."""
-
-    def embed(self, texts: Sequence[Texts]) -> FloatArray:
-        """Embeddings ``(n, d)`` float32, of the `encoder` if one is named."""
-        if self.encoder is None:
-            return hashed(texts)
-        return self._encoder().embed(texts)
-
-    def preflight(self) -> None:
-        """Check that the encoder is here, if one is named."""
-        if self.encoder is not None:
-            self._encoder().preflight()
-
-    def identity(self) -> dict[str, Any]:
-        """The options, with the encoder named by its contents."""
-        encoder = None if self.encoder is None else self._encoder().identity()["checkpoint"]
-        return {**super().identity(), "encoder": encoder}
-
-    def _encoder(self) -> Model:
-        from harness.models.transformers import TransformersModel
-
-        return self.within(TransformersModel, checkpoint=self.encoder)
 
 
 NOT_TRAINABLE = "{} is a classifier as it is: it cannot be fine-tuned."
@@ -192,20 +159,6 @@ def _refused(values: FloatArray, total: float, row: int, count: int, name: str, 
     return (f"{name} gave no probabilities for {which}{more}: [{shown}] {wrong}.{advice}",)
 
 
-def hashed(texts: Sequence[Texts]) -> FloatArray:
-    """Counts of words and of character 3-grams inside of words, hashed: ``(n, 384)`` float32 of length 1 (scikit-learn)."""
-    import numpy as np
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    joined = [text if isinstance(text, str) else "\n".join(text) for text in texts]
-    if not joined:
-        return np.zeros((0, 384), dtype=np.float32)
-    words = HashingVectorizer(n_features=256, stop_words=None).transform(joined).toarray()
-    parts = HashingVectorizer(n_features=128, analyzer="char_wb", ngram_range=(3, 3)).transform(joined).toarray()
-    rows: FloatArray = np.hstack([words, parts]).astype(np.float32)
-    return rows
-
-
 def write_order(folder: Path, order: Sequence[int], said: str, **more: Any) -> None:
     """Keep what a given classifier needs besides its model's options, as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -216,16 +169,3 @@ def read_order(folder: Path) -> Mapping[str, Any]:
     """Read what :func:`write_order` wrote."""
     found: Mapping[str, Any] = json.loads((folder / "given.json").read_text(encoding="utf-8"))
     return found
-
-
-def _characters(text: Texts) -> tuple[int, ...]:
-    if isinstance(text, str):
-        return tuple(map(ord, text))
-    return (*map(ord, text[0]), -1, *map(ord, text[1]))
-
-
-def _text(characters: Sequence[int]) -> Texts:
-    if -1 not in characters:
-        return "".join(map(chr, characters))
-    cut = list(characters).index(-1)
-    return "".join(map(chr, characters[:cut])), "".join(map(chr, characters[cut + 1 :]))

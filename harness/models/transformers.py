@@ -128,7 +128,8 @@ class TransformersModel(Model):
             harness.errors.InputError: The checkpoint cannot be had, or the device cannot do what is asked.
             harness.errors.HarnessError: The loss is no longer a finite number.
         """
-        from harness.models.training import TrainingSet, check_training_set, check_weights, seeded, train_classifier
+        from harness.models.checks import check_training_set, check_weights
+        from harness.models.training import TrainingSet, seeded, train_classifier
         from harness.seeds import derive_seed
 
         targets = check_training_set(train, num_labels)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from harness.components.model import Model
 from harness.errors import did_you_mean, listed
 from harness.registry import Registry
 from harness.suite.problems import Finding, advice
@@ -53,7 +54,12 @@ def check_references(data: dict[str, Any], registry: Registry, made: Collection[
 
 
 def check_given(suite: Suite) -> Iterator[Finding]:
-    """Arms that ask of a model what it cannot do: to be fine-tuned, or to be attacked."""
+    """Arms that ask of a model what it cannot do: to be fine-tuned, to be attacked, or to be a classifier already."""
+    taken = {("arms", name, "given"): arm.given for name, arm in suite.arms.items()} | {("base",): suite.base}
+    for path, name in taken.items():
+        if name is not None and type(suite.models[name].component).given is Model.given:
+            message = f"the model {name!r} ({suite.models[name].use}) is no classifier before it is fine-tuned."
+            yield Finding(path, message)
     for dataset, slot in suite.datasets.items():
         model = suite.models[slot.model]
         base = suite.base_of(dataset)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from harness.components import AttackResult, AttackStatus, Classifier, Example
+from harness.components import AttackResult, AttackStatus, Classifier, Encoding, Example
 from harness.components.probabilities import proper
 from harness.errors import DataError, HarnessError
 from harness.progress import progress
@@ -23,7 +23,6 @@ from harness_attacks.sight import Sight
 from harness_attacks.trial import Steps, Trial
 
 if TYPE_CHECKING:
-    from harness.components import Encoding
     from harness.types import FloatArray, Texts
 
 ROUND_TOKENS = 32_768
@@ -89,9 +88,9 @@ class _Slot:
         self.sight: Sight | None = None
         self.steps: Steps | None = None  # none once it is done
         self.error: HarnessError | None = None
-        self.keys: list[bytes] = []  # of the texts it waits for, in their order
-        self.missing: dict[bytes, Encoding] = {}  # those not computed yet
-        self.answers: dict[bytes, FloatArray] = {}  # everything computed so far
+        self.keys: list[Hashable] = []  # of the texts it waits for, in their order
+        self.missing: dict[Hashable, Any] = {}  # those not computed yet
+        self.answers: dict[Hashable, FloatArray] = {}  # everything computed so far
         self.started = time.monotonic()
 
     @property
@@ -178,16 +177,17 @@ class _Loop:
         import numpy as np
 
         self._encode()
-        batch: list[tuple[_Slot, bytes]] = []
-        encodings: list[Encoding] = []
+        batch: list[tuple[_Slot, Hashable]] = []
+        encodings: list[Any] = []
         tokens = 0
         for slot in slots:
             for key, encoding in slot.missing.items():
-                if encodings and tokens + len(encoding.input_ids) > ROUND_TOKENS:
+                size = self.victim.size(encoding)
+                if encodings and tokens + size > ROUND_TOKENS:
                     break
                 batch.append((slot, key))
                 encodings.append(encoding)
-                tokens += len(encoding.input_ids)
+                tokens += size
         if encodings:
             probs = self.victim.predict_encoded(encodings)
             self._distribute(batch, probs)
@@ -204,14 +204,14 @@ class _Loop:
             return
         encodings = self.victim.encode([slot.sight.start(text) if slot.sight else text for slot, text in asked])
         for (slot, text), encoding in zip(asked, encodings, strict=True):
-            full = slot.sight is None or slot.sight.enough(len(encoding.input_ids))
+            full = slot.sight is None or slot.sight.enough(encoding)
             whole = encoding if full else self.victim.encode([text])[0]
             key = _key(whole)
             slot.keys.append(key)
             if key not in slot.answers:
                 slot.missing[key] = whole
 
-    def _distribute(self, batch: list[tuple[_Slot, bytes]], probs: FloatArray) -> None:
+    def _distribute(self, batch: list[tuple[_Slot, Hashable]], probs: FloatArray) -> None:
         shape = (len(batch), self.victim.num_labels)
         if probs.shape != shape:
             raise HarnessError(f"The classifier returned an array of shape {probs.shape}; expected {shape}.")
@@ -232,8 +232,11 @@ class _Loop:
             del slot.missing[key]
 
 
-def _key(encoding: Encoding) -> bytes:
-    """A short stand-in for a token sequence, of which an example may have thousands."""
+def _key(encoding: Any) -> Hashable:
+    """A short stand-in for a token sequence, of which an example may have thousands; anything else stands for itself."""
+    if not isinstance(encoding, Encoding):
+        found: Hashable = encoding
+        return found
     digest = blake2b(array("q", encoding.input_ids).tobytes(), digest_size=16)
     if encoding.token_type_ids is not None:
         digest.update(b"|" + bytes(encoding.token_type_ids))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from harness.components import Encoding
 
 if TYPE_CHECKING:
     from harness.components import Classifier
@@ -30,6 +32,10 @@ class Sight:
         if not isinstance(text, str) or len(text) < LONG:
             return
         whole = victim.encode([text])[0]
+        if not isinstance(
+            whole, Encoding
+        ):  # features of a whole text can be those of its start, and yet see what comes after
+            return
         size = 1024
         while 4 * size < len(text):
             start = _start(text, size)
@@ -47,9 +53,9 @@ class Sight:
             return text
         return _start(text, self._characters)
 
-    def enough(self, tokens: int) -> bool:
-        """Whether a start that gave so many tokens fills the classifier's maximum."""
-        return tokens >= self._tokens
+    def enough(self, encoding: Any) -> bool:
+        """Whether a start that was encoded so fills the classifier's maximum."""
+        return not self._tokens or len(encoding.input_ids) >= self._tokens
 
 
 def _start(text: str, size: int) -> str:
