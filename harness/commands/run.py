@@ -51,7 +51,7 @@ def run_suite(
         screen.print(result.leaderboard.to_rich())
     for report in result.valuations:
         screen.print(report.to_rich(), "")
-    for line in [*repeated(result.records), *classes_said(result.records)]:
+    for line in [*result.notes, *repeated(result.records), *classes_said(result.records)]:
         notes.print(f"note: {line}", style="yellow", markup=False)
     if not quiet:
         for made in syntheses(result.records):

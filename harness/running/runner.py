@@ -23,6 +23,7 @@ from harness.quiet import logged_to
 from harness.records.model import RecordFolder
 from harness.registry import registry
 from harness.report.publish import publish
+from harness.running.folder import run_folder, standing
 from harness.running.preflight import complaints
 from harness.running.record import write_cell
 from harness.stages.base import Stage
@@ -42,8 +43,9 @@ class Run:
     Attributes:
         folder: The run folder: records, leaderboard files, report, logs.
         records: One record per data set, arm and seed that could be finished.
-        leaderboard: Derived from the records; ``None`` when there is none.
+        leaderboard: Derived from all records of the folder's boards, those of earlier runs too; ``None`` when there is none.
         failures: The stages that failed, if any.
+        notes: What to know of the folder: that it is not the usual one, that its board has rows of earlier runs.
         seconds: Wall time.
         computed: Number of stages that were computed; the others were in the store.
         valuations: The boards of valuators by data set, when the suite asks for them (``valuation``).
@@ -56,6 +58,7 @@ class Run:
     seconds: float = 0.0
     computed: int = 0
     valuations: Sequence[ValuationReport] = ()
+    notes: Sequence[str] = ()
 
 
 def prepare(suite: Suite) -> Plan:
@@ -92,7 +95,8 @@ def run(
 
     Args:
         suite: A validated suite (:func:`harness.load_suite`).
-        output: Folder for run folders; this run's is ``output/<name of the suite>``.
+        output: Folder for run folders; this run's is ``output/<name of the suite>``, with a digest of the plan after it
+            where records of another plan are there (:func:`harness.running.folder.run_folder`).
         store: Folder of the artifact store; one that cannot be written will do if everything is in it.
         engine: Name of an engine (``"ray"``; see :func:`harness.engines.chosen`), or what makes one from the store
             (:class:`harness.engines.Engine`); by default ``jobs`` chooses.
@@ -112,7 +116,7 @@ def run(
     start = time.perf_counter()
     make_engine = engine if callable(engine) else chosen(jobs, threads, engine=engine, address=address)
     plan = prepare(suite)
-    folder = Path(output) / suite.name
+    folder, moved = run_folder(Path(output), plan)
     artifacts = opened(Path(store), plan)
     needed = missing(plan.targets(), artifacts)
     if problems := complaints(suite, needed):
@@ -143,7 +147,16 @@ def run(
         seconds = time.perf_counter() - start
         everyone.call("run_finished", run=info, leaderboard=harvest.leaderboard, seconds=seconds)
     failures = tuple(harvest.failures.values())
-    return Run(folder, harvest.records, harvest.leaderboard, failures, seconds, tally.computed, harvest.valuations)
+    return Run(
+        folder=folder,
+        records=harvest.records,
+        leaderboard=harvest.leaderboard,
+        failures=failures,
+        seconds=seconds,
+        computed=tally.computed,
+        valuations=harvest.valuations,
+        notes=[line for line in (moved, harvest.notes) if line],
+    )
 
 
 def opened(root: Path, plan: Plan) -> Store:
@@ -176,6 +189,7 @@ class _Harvest:
 
     Attributes:
         records: Of the cells that could be finished.
+        notes: A line on rows of earlier runs.
         leaderboard: Derived from them; ``None`` when there is none.
         valuations: The boards of valuators.
         failures: What failed, each message once.
@@ -188,6 +202,7 @@ class _Harvest:
         self.leaderboard: Leaderboard | None = None
         self.valuations: Sequence[ValuationReport] = ()
         self.failures: dict[str, StageError] = {}
+        self.notes = ""
 
     def gather(self) -> None:
         """Iterate over the engine to its end."""
@@ -204,8 +219,18 @@ class _Harvest:
                 self.failures.setdefault(str(failure), failure)
             unfinished -= isinstance(item, Cell)
             if isinstance(item, Cell) and not unfinished and self.records:
-                self.leaderboard = publish(self.records, self._folder)
+                self._publish()
         self.valuations = self._report()
+
+    def _publish(self) -> None:
+        everything, self.notes = standing(self._folder, self.records)
+        try:
+            self.leaderboard = publish(everything, self._folder)
+        except InputError as error:
+            if len(everything) == len(self.records):
+                raise
+            self.leaderboard = publish(self.records, self._folder)
+            self.notes = f"rows of earlier runs are left out, because they contradict this one: {error.message}"
 
     def _settled(self) -> Iterator[tuple[Cell | Assessment, StageError | None]]:
         """Cells, then assessments, each as soon as all its targets and all before it are settled."""

@@ -401,6 +401,32 @@ def test_output_that_cannot_be_written_is_refused_before_any_work(run_tiny: Call
         run_tiny(store="occupied")
 
 
+@pytest.mark.slow
+def test_no_run_replaces_the_records_of_another_plan(suite_file: Callable[..., Path], tmp_path: Path) -> None:
+    def run(*replacements: tuple[str, str], limit: int | None = None, arms: tuple[str, ...] = ("only", "wldv")) -> Any:
+        suite = harness.load_suite(suite_file(*replacements)).restrict(arms=arms, limit=limit)
+        return harness.run(suite, output=tmp_path / "runs", store=tmp_path / "store")
+
+    whole = run()
+    before = {path: path.read_bytes() for path in whole.folder.rglob("*.parquet")}
+    assert not whole.notes
+    trial = run(arms=("only",), limit=16)
+    assert trial.folder != whole.folder
+    assert "other data, model, attack, metrics or thresholds" in trial.notes[0]
+    assert run(arms=("only",), limit=16).folder == trial.folder
+    other = run(("wldv: {weights: dvrl}", "wldv: {weights: dvrl, weights_normalisation: mean}"))
+    assert other.folder not in {whole.folder, trial.folder}
+    assert "arm wldv with other components or options" in other.notes[0]
+    assert {path: path.read_bytes() for path in whole.folder.rglob("*.parquet")} == before
+    again = run(arms=("only",))  # a part of the plan keeps the rows of the others, in every form
+    assert again.folder == whole.folder
+    assert "reviews/wldv/seed-0" in again.notes[0]
+    assert [row.arm for row in again.leaderboard.boards[0].measured] == [
+        row.arm for row in whole.leaderboard.boards[0].measured
+    ]
+    assert "wldv" in (again.folder / "leaderboard.md").read_text(encoding="utf-8")
+
+
 def test_limits_arms_and_seeds_from_the_command_line(suite_file: Callable[..., Path], tmp_path: Path) -> None:
     done = subprocess.run(
         command("run", suite_file(), "--arm", "only", "--seed", 0, "--limit", 16, "--output", tmp_path / "runs", "--store",
