@@ -306,10 +306,12 @@ def version() -> None:
 def _mount_leaderboard() -> None:
     """``leaderboard`` and ``compare`` keep their options beside what they do; nothing heavy is imported with them."""
     from harness.commands.compare import compare
+    from harness.commands.examples import examples
     from harness.commands.leaderboard import leaderboard_app
 
     app.add_typer(leaderboard_app, name="leaderboard")
     app.command()(compare)
+    app.command()(examples)
 
 
 _mount_leaderboard()

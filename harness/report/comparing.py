@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 from harness.records.model import RecordFolder
@@ -12,13 +12,12 @@ from harness.report.derive import Panel, counted_score, difference, primary_scor
 from harness.report.frames import as_json
 from harness.report.groups import BoardKey, Group, Member, by_board
 from harness.report.model import Difference, Figure, ScoreInfo
+from harness.report.sides import Kind, sides
 from harness.statistics.comparison import holm
 from harness.statistics.samples import Sample
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from harness.types import BoolArray
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,6 @@ class ScoreComparison:
     a: Figure
     b: Figure
     difference: Difference
-
-
-Kind = Literal["repaired", "no longer confident", "broken", "newly confident"]
-"""What became of an example from one arm to the other; an arm that is still wrong has repaired nothing."""
-
-KINDS: tuple[Kind, ...] = ("repaired", "no longer confident", "broken", "newly confident")
 
 
 @dataclass(frozen=True)
@@ -83,8 +76,8 @@ class Comparison:
         primary: The score that p-values are not adjusted for.
         counted: The count of unknown unknowns that the changed examples belong to.
         scores: Every score, in the order of the metrics.
-        changes: The examples that changed sides, by seed, then by kind in the order of :data:`KINDS`, then as in
-            the test set.
+        changes: The examples that changed sides, by seed, then by kind in the order of
+            :data:`harness.report.sides.KINDS`, then as in the test set.
     """
 
     dataset: str
@@ -225,13 +218,7 @@ def _changes(a: Member, b: Member, uus_a: Sample, uus_b: Sample) -> list[Change]
     labels = a.deployed.labels.tolist()
     right_a, right_b = (np.asarray(found.predicted) == a.deployed.labels for found in (deployed_a, deployed_b))
     changes = []
-    kinds: dict[Kind, BoolArray] = {
-        "repaired": is_a & right_b,
-        "no longer confident": is_a & ~is_b & ~right_b,
-        "broken": is_b & right_a,
-        "newly confident": is_b & ~is_a & ~right_a,
-    }
-    for kind, rows in kinds.items():
+    for kind, rows in sides(is_a, is_b, right_a, right_b).items():
         for i in np.flatnonzero(rows).tolist():
             changes.append(
                 Change(

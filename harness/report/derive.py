@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.components.score_name import ScoreName
-from harness.errors import did_you_mean
 from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
 from harness.report.groups import Group, Member, groups
 from harness.report.model import Board, Difference, Figure, Row, ScoreInfo
+from harness.report.notes import notes
 from harness.statistics.comparison import ALPHA, Contrast, contrast, holm, mcnemar_p, shared_ranks
 from harness.statistics.intervals import estimate
 from harness.statistics.samples import figure, replicate
@@ -231,7 +231,7 @@ def board(group: Group) -> Board:
         detectable=max(detectable) if detectable else None,
         scores=infos,
         rows=tuple(rows),
-        notes=tuple(_notes(group, baseline, primary)),
+        notes=tuple(notes(group, baseline, primary)),
     )
 
 
@@ -304,39 +304,6 @@ def _worse_last(row: Row, primary: str | None, *, lower: bool) -> float:
     if found is None or found.value is None:
         return math.inf
     return found.value if lower else -found.value
-
-
-def _notes(group: Group, baseline: str | None, primary: str | None) -> list[str]:
-    notes = []
-    if baseline is None:
-        named = f"The baseline arm {group.baseline!r}" if group.baseline else "A baseline"
-        notes.append(f"{named} is not among the records: no differences.")
-    if group.header.primary and primary is None:
-        notes.append(
-            f"The suite ranks by {group.header.primary}, which none of its metrics gives: no ranks. "
-            + did_you_mean(group.header.primary, group.scores)
-        )
-    elif primary is None:
-        notes.append("The records count no unknown unknowns (metric uu): no ranks.")
-    elif not group.header.primary and ScoreName.parse(primary).counts_uus:
-        notes.append(
-            "Errors at matched coverage were not measured (metric matched-uu), so that unknown unknowns rank, and arms that are"
-            " merely less confident stand apart."
-        )
-    lacking = {arm: sorted(set(group.seeds) - set(group.members[arm])) for arm in group.arms}
-    for arm, seeds in lacking.items():
-        if seeds:
-            notes.append(f"Arm {arm} lacks seed {', '.join(map(str, seeds))}; it is compared on the others.")
-    headers = (member.header for seeds in group.members.values() for member in seeds.values())
-    uses = (use for header in headers for use in header.components.values())
-    trusted = {use.name for use in uses if use.options.get("trust_remote_code") is True}
-    members = [member for seeds in group.members.values() for member in seeds.values()]
-    if sizes := {score.n for member in members for score in member.header.scores.values() if score.n is not None}:
-        notes.append(
-            f"{max(sizes):,} of the {group.header.data.test:,} test examples were attacked, a sample drawn by seed: perturbed, "
-            "deployed and attacked figures are of these, clean ones of all."
-        )
-    return notes + [f"{name} ran code that came with its checkpoint, as the suite allowed." for name in sorted(trusted)]
 
 
 def derive(records: Sequence[RecordFolder], baselines: Sequence[Baselines]) -> tuple[Board, ...]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.columns import interval_bounds, is_share, number, p_text
-from harness.report.comparing import KINDS
+from harness.report.sides import KINDS
 
 if TYPE_CHECKING:
     from harness.report.comparing import Change, Comparison, ScoreComparison

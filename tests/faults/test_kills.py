@@ -67,7 +67,8 @@ def test_random_kills(suite_file: Callable[..., Path], tmp_path: Path) -> None:
                 break
             now = workers(process.pid)
             family.update(now)
-            victim = rng.choice([process.pid, *now, *now])
+            drivers_turn = not now or 2 * kills["driver"] < kills["worker"]
+            victim = process.pid if drivers_turn else rng.choice(sorted(now))
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 kills["driver" if victim == process.pid else "worker"] += 1

@@ -20,7 +20,8 @@ from harness.errors import HarnessError, InputError
 from harness.records.model import HEADER, RecordFolder, find_records
 from harness.records.writer import write_record
 from harness.report.check import check_records as check
-from harness.report.comparing import KINDS, compare
+from harness.report.comparing import compare
+from harness.report.sides import KINDS
 from harness.testing.records import PretendArm, pretend_record
 
 PRIMARY = "uu@0.65/deployed"
