@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.components.example import Example
     from harness.components.model import Model
     from harness.registry import Entry
-    from harness.stages.base import Configured
+    from harness.stages.base import Configured, Context
     from harness.stages.contents.classifier import TrainedClassifier
     from harness.types import FloatArray
 
@@ -35,12 +35,13 @@ _kept: dict[tuple[Path, str, str], Classifier] = {}
 """The classifier of the part that this process computed last, by where it was read from and by what."""
 
 
-def loaded(trained: TrainedClassifier, model: Configured[Model], *, keep: bool = False) -> Classifier:
+def loaded(trained: TrainedClassifier, model: Configured[Model], context: Context, *, keep: bool = False) -> Classifier:
     """A fine-tuned classifier, read back by its model.
 
     Args:
         trained: The artifact's content.
         model: What it is of.
+        context: Where answers that are paid for are kept.
         keep: Hold it in this process until another one is read: the next part will want the same, as a rule.
     """
     key = (Path(str(trained.source)), model.entry.key, repr(model.component))
@@ -48,7 +49,7 @@ def loaded(trained: TrainedClassifier, model: Configured[Model], *, keep: bool =
     if found is None:
         _kept.clear()
         with calling(model.entry):
-            found = classifier(model.entry, trained.load(model.component))
+            found = classifier(model.entry, trained.load(model.component.keeping_answers(context.responses)))
     if keep and isinstance(trained.source, Path):
         _kept[key] = found
     return found

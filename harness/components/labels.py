@@ -106,6 +106,11 @@ def whole(value: Any) -> int | None:
     return int(number) if number.is_integer() else None
 
 
+def nameless(names: Sequence[str]) -> bool:
+    """Whether names of classes are only numbers (``LABEL_0``, ``3``), which say nothing to whoever reads them."""
+    return all(_UNNAMED.fullmatch(name.strip()) for name in names)
+
+
 def listed(names: Sequence[str]) -> str:
     """Class names for a message."""
     shown = ", ".join(name if len(name) <= 60 else f"{name[:60]}..." for name in names[:_SHOWN])

@@ -202,6 +202,13 @@ class Model(Component):
             harness.errors.InputError: The checkpoint decides between other classes.
         """
 
+    def keeping_answers(self, folder: Path) -> Model:
+        """This model, whose classifiers keep answers that cost money in a folder and ask for none that is there.
+
+        Override it where asking a classifier is paid for: the folder outlives artifacts. It changes no result.
+        """
+        return self
+
     @abstractmethod
     def load(self, folder: Path) -> Classifier:
         """Read back a classifier written by :meth:`Classifier.save`."""

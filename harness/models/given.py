@@ -55,16 +55,14 @@ class TextClassifier(Classifier):
         return hashed(texts)
 
 
-class GivenModel(EmbeddingModel):
-    """What classifiers that are given, not trained, have in common."""
+class UntrainedModel(EmbeddingModel):
+    """What classifiers that are not trained have in common."""
 
     trainable: ClassVar[bool] = False
 
     labels: tuple[str, ...] = ()
     """What its outputs are called, in their order; they are matched with the classes of the data by name. By default what it
     says itself, else the order of the data is assumed, and this is said."""
-    scale: Scale = "probabilities"
-    """What it gives: `probabilities`, or `logits`, which a softmax makes probabilities of."""
 
     def fine_tune(
         self, train: Sequence[Example], *, num_labels: int, seed: int, weights: FloatArray | None = None
@@ -96,6 +94,13 @@ class GivenModel(EmbeddingModel):
     @abstractmethod
     def name(self) -> str:
         """What to call it in messages, as the beginning of a sentence."""
+
+
+class GivenModel(UntrainedModel):
+    """A classifier that is given, and gives numbers for texts."""
+
+    scale: Scale = "probabilities"
+    """What it gives: `probabilities`, or `logits`, which a softmax makes probabilities of."""
 
 
 NOT_TRAINABLE = "{} is a classifier as it is: it cannot be fine-tuned."

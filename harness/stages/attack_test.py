@@ -60,7 +60,7 @@ class AttackTest(Stage[AttackedExamples]):
         elif len(pieces := cuts(attack_costs(test), most_cost=SQUARED_WORDS, most=ATTACKED)) > 1:
             parts = [replace(self, title=title, rows=rows) for title, rows in titled(self.title, pieces)]
             return AttackedExamples.joined(inputs.parts(parts))
-        victim = loaded(inputs[self.classifier], self.model, keep=self.is_part)
+        victim = loaded(inputs[self.classifier], self.model, context, keep=self.is_part)
         num_labels, results = data.task.num_labels, []
         succeeded = 0
         seeds = range(self.seed + first, self.seed + first + len(test))

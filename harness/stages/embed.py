@@ -51,7 +51,7 @@ class Embed(Stage[Embeddings]):
             return Embeddings(np.concatenate([part.rows for part in inputs.parts(parts)]))
         texts = [example.texts for example in examples]
         trained = inputs.get(self.classifier)
-        encoder = self.model.component if trained is None else loaded(trained, self.model, keep=self.is_part)
+        encoder = self.model.component if trained is None else loaded(trained, self.model, context, keep=self.is_part)
         with calling(self.model.entry):
             rows = encoder.embed(texts)
         return Embeddings(embeddings(self.model.entry, rows, len(texts)))

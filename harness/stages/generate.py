@@ -53,7 +53,7 @@ class Generate(Stage[SyntheticData]):
             train=data.train,
             train_embeddings=inputs[self.embeddings].rows,
             embed=self.model.component.embed,
-            classifier=loaded(inputs[self.classifier], self.model),
+            classifier=loaded(inputs[self.classifier], self.model, context),
             cache=context.responses,
         )
         made: list[SyntheticExample] = []

@@ -29,7 +29,8 @@ class Given(Stage[TrainedClassifier]):
     def compute(self, inputs: Inputs, context: Context) -> TrainedClassifier:
         data = inputs[self.load]
         with calling(self.model.entry):
-            found = self.model.component.given(data.task.labels, (*data.validation, *data.test))
+            model = self.model.component.keeping_answers(context.responses)
+            found = model.given(data.task.labels, (*data.validation, *data.test))
         made = classifier(self.model.entry, found)
         context.facts["classes"] = made.said
         return TrainedClassifier(made)

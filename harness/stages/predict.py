@@ -49,7 +49,7 @@ class Predict(Stage[Probabilities]):
         elif len(pieces := cuts(reading_costs(examples), most_cost=CHARACTERS)) > 1:
             parts = [replace(self, title=title, rows=rows) for title, rows in titled(self.title, pieces)]
             return Probabilities(np.concatenate([part.probs for part in inputs.parts(parts)]))
-        classifier = loaded(inputs[self.classifier], self.model, keep=self.is_part)
+        classifier = loaded(inputs[self.classifier], self.model, context, keep=self.is_part)
         with calling(self.model.entry):
             probs = classifier.predict_proba([example.texts for example in examples])
         what = f"{self.split} examples"

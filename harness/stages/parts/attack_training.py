@@ -70,7 +70,7 @@ class AttackTraining(Stage[AttackedPlaces]):
         import numpy as np
 
         data = inputs[self.load]
-        victim = loaded(inputs[self.classifier], self.model, keep=True)
+        victim = loaded(inputs[self.classifier], self.model, context, keep=True)
         rows: dict[int, Row] = self._known(context) if victim.batch_invariant else {}
         todo = [place for place in self.places if place not in rows]
         examples, seeds = [data.train[place] for place in todo], [self.seed + place for place in todo]

@@ -33,6 +33,8 @@ class Answer:
         model: The model that the server says it used.
         fingerprint: The server's ``system_fingerprint``.
         cached_tokens: Tokens read that the server had in a cache of its own, part of ``prompt_tokens``.
+        logprobs: Where they were asked for, the tokens written and what might have stood in their place, as JSON:
+            ``[[token, [[other, log-probability], ...]], ...]``.
 
     Raises:
         TypeError: A field is of another type (a text that is a list of parts, a count that is null).
@@ -47,6 +49,7 @@ class Answer:
     model: str = ""
     fingerprint: str = ""
     cached_tokens: int = 0
+    logprobs: str = ""
 
     def __post_init__(self) -> None:
         for part in fields(self):

@@ -80,6 +80,7 @@ def answer_of(completion: Any, headers: Mapping[str, str] | None = None) -> Answ
         _string(completion.get("model")),
         _string(completion.get("system_fingerprint")),
         cached,
+        _logprobs(choice.get("logprobs")),
     )
 
 
@@ -105,6 +106,7 @@ async def answer_from(pieces: AsyncIterator[bytes], headers: Mapping[str, str]) 
         Broken: It ended before it said so, or an event is an error.
     """
     content, refusal, arguments = [], "", ""
+    tokens: list[Any] = []
     whole: dict[str, Any] = {}
     finish, ended, seen = "", False, False
     async for data in _events(pieces):
@@ -131,13 +133,14 @@ async def answer_from(pieces: AsyncIterator[bytes], headers: Mapping[str, str]) 
             delta = choice.get("delta")
             delta = delta if isinstance(delta, Mapping) else {}
             content.append(text_of(delta.get("content")))
+            tokens += _tokens(choice.get("logprobs"))
             refusal += _string(delta.get("refusal"))
             arguments += _arguments(delta.get("tool_calls"))
             finish = _string(choice.get("finish_reason")) or finish
     if not (finish or ended):
         raise Broken("stream cut off")
     message = {"content": "".join(content) or arguments, "refusal": refusal}
-    choices = [{"message": message, "finish_reason": finish}] if seen else []
+    choices = [{"message": message, "finish_reason": finish, "logprobs": {"content": tokens}}] if seen else []
     return answer_of({**whole, "choices": choices}, headers)
 
 
@@ -165,6 +168,30 @@ def _arguments(calls: Any) -> str:
             given = function.get("arguments")
             return json.dumps(given) if isinstance(given, Mapping) else _string(given)
     return ""
+
+
+def _tokens(logprobs: Any) -> list[Any]:
+    """The tokens of a choice, or of a piece of it, with their probabilities as the server gives them."""
+    found = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def _logprobs(given: Any) -> str:
+    """See :attr:`harness_generators.cache.Answer.logprobs`; empty where the server gives none, or no numbers."""
+    found = []
+    for token in _tokens(given):
+        if not isinstance(token, Mapping) or not isinstance(token.get("token"), str):
+            return ""
+        others = token.get("top_logprobs")
+        listed = [
+            [other["token"], float(other["logprob"])]
+            for other in (others if isinstance(others, list) and others else [token])
+            if isinstance(other, Mapping)
+            and isinstance(other.get("token"), str)
+            and isinstance(other.get("logprob"), int | float)
+        ]
+        found.append([token["token"], listed])
+    return json.dumps(found) if any(listed for _, listed in found) else ""
 
 
 def _count(value: Any) -> int:

@@ -21,7 +21,7 @@ from harness_generators.openai_wire import Form
 from harness_generators.pace import Pace
 
 if TYPE_CHECKING:
-    from harness_generators.openai_chat import OpenAI
+    from harness_generators.openai_server import Server
 
 LONGEST_WAIT = 300.0
 """Most seconds that a server's Retry-After is honoured for; asked to wait longer, the run gives up at once."""
@@ -54,7 +54,7 @@ class _Passing(Exception):  # noqa: N818
         self.wait, self.overload, self.own = wait, overload, own
 
 
-def make_client(options: OpenAI, key: str) -> openai.AsyncOpenAI:
+def make_client(options: Server, key: str) -> openai.AsyncOpenAI:
     """The client, without retries of its own.
 
     Raises:
@@ -97,7 +97,7 @@ class Chat:
         stopped: The error that ends the run, once there is one.
     """
 
-    options: OpenAI
+    options: Server
     key: str
     client: openai.AsyncOpenAI
     pace: Pace
@@ -242,7 +242,7 @@ def adapt(
     return form.without(problem.unwanted({name: value for name, value in sent.items() if name not in form.dropped}))
 
 
-def raise_for_all(options: OpenAI, problem: Problem, message: str) -> None:
+def raise_for_all(options: Server, problem: Problem, message: str) -> None:
     """Raise if the problem is one that every request has: key, quota, model, address, proxy."""
     server = options.base_url
     if problem.meaning == "key":
@@ -260,7 +260,7 @@ def raise_for_all(options: OpenAI, problem: Problem, message: str) -> None:
         raise InputError(f"{server}: {message} (HTTP 407{proxy_of(server)}).") from None
 
 
-def refuse_key(options: OpenAI, message: str) -> NoReturn:
+def refuse_key(options: Server, message: str) -> NoReturn:
     """Say that the server does not take the key."""
     where = f"the key in {options.api_key_env}" if options.api_key_env else "requests without a key"
     raise InputError(f"{options.base_url} refuses {where} ({message}).") from None

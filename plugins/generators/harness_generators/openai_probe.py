@@ -13,12 +13,12 @@ from harness_generators.openai_client import broken_connection, make_client, pro
 from harness_generators.openai_errors import Problem, scrub
 
 if TYPE_CHECKING:
-    from harness_generators.openai_chat import OpenAI
+    from harness_generators.openai_server import Server
 
 _log = logging.getLogger(__name__)
 
 
-def probe(options: OpenAI, key: str) -> None:
+def probe(options: Server, key: str) -> None:
     """Ask the server for its models.
 
     Where it does not list them, or not this one, it is asked about this one, with a request without messages, which nobody
@@ -60,7 +60,7 @@ def probe(options: OpenAI, key: str) -> None:
         known, unlisted, said = run_in_thread(ask)
     except openai.APIConnectionError as error:
         raise InputError(
-            f"The server of the generator openai cannot be reached: {options.base_url}"
+            f"The server of {options.called[0].lower()}{options.called[1:]} cannot be reached: {options.base_url}"
             f" ({scrub(broken_connection(options.base_url, error), key)}).",
             hint="Check base_url and that the server runs; probe: false skips this check.",
         ) from None

@@ -56,6 +56,8 @@ class Form:
             body["temperature"] = request["temperature"]
         if request["send_seed"]:
             body["seed"] = request["seed"]
+        if request.get("top_logprobs"):
+            body |= {"logprobs": True, "top_logprobs": request["top_logprobs"]}
         if MODES[self.mode] == "json_schema":
             schema = {"name": "sample", "strict": True, "schema": request["schema"]}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}

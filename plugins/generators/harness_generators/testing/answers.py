@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness_generators.testing.author import Author
+from harness_generators.testing.scorer import Scorer, written
 
 
-def completion(author: Author, body: Mapping[str, Any], fault: str) -> dict[str, Any]:
-    """A chat completion, with the faults that a model makes."""
-    values = dict(author(body))
-    text, finish, refusal = json.dumps(values), "stop", None
+def completion(author: Author, body: Mapping[str, Any], fault: str, scorer: Scorer | None = None) -> dict[str, Any]:
+    """A chat completion, with the faults that a model makes; of a scorer the label, with the tokens' probabilities."""
+    logprobs = None
+    if scorer is not None:
+        text, logprobs = written(scorer(body), body)
+    else:
+        text = json.dumps(dict(author(body)))
+    values = json.loads(text) if text.startswith("{") else {}
+    finish, refusal = "stop", None
     if fault == "wrong-schema":
         text = json.dumps({"answer": "yes"})
     elif fault == "broken-json":
@@ -46,7 +52,7 @@ def completion(author: Author, body: Mapping[str, Any], fault: str) -> dict[str,
                 "index": 0,
                 "message": {"role": "assistant", "content": text, "refusal": refusal},
                 "finish_reason": finish,
-                "logprobs": None,
+                "logprobs": logprobs if body.get("logprobs") else None,
             }
         ],
         "usage": {**used, "total_tokens": sum(used.values())},

@@ -16,6 +16,7 @@ from harness_generators.testing import batches
 from harness_generators.testing.answers import completion
 from harness_generators.testing.author import Author, write
 from harness_generators.testing.faults import Faults
+from harness_generators.testing.scorer import Scorer
 from harness_generators.testing.vendors import REFUSALS, SHAPES, Response
 
 
@@ -44,6 +45,7 @@ class ChatServer:
     Args:
         faults: A script of faults, or a :class:`~harness_generators.testing.Faults`.
         author: What the model answers; by default short random texts in the form asked for.
+        scorer: Makes it a classifier: the probabilities of answers, which come with the tokens of the likeliest one.
         latency: Seconds until an answer.
         slow_seconds: Seconds until a ``"slow"`` answer.
         retry_after: Value of the Retry-After header, in seconds.
@@ -65,6 +67,7 @@ class ChatServer:
         faults: Sequence[str] | Faults = (),
         *,
         author: Author = write,
+        scorer: Scorer | None = None,
         latency: float = 0.0,
         slow_seconds: float = 2.0,
         retry_after: float = 0.2,
@@ -80,6 +83,7 @@ class ChatServer:
         log: Path | None = None,
     ) -> None:
         self.faults = faults if isinstance(faults, Faults) else Faults(faults)
+        self.scorer = scorer
         self.author, self.latency, self.slow_seconds, self.retry_after = author, latency, slow_seconds, retry_after
         self.key, self.models, self.structured, self.max_running = key, tuple(models), tuple(structured), max_running
         self.batch_looks, self.batch_ends = batch_looks, list(batch_ends)
@@ -269,9 +273,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault in REFUSALS:
             self._respond(REFUSALS[fault])
         elif body.get("stream"):
-            return self._stream(completion(self.server.owner.author, body, fault), fault)
+            return self._stream(self._completion(body, fault), fault)
         else:
-            whole = completion(self.server.owner.author, body, fault)
+            whole = self._completion(body, fault)
             payload = json.dumps(SHAPES[fault](whole) if fault in SHAPES else whole).encode()
             if fault in ("cut", "stream-cut"):
                 self._send(200, payload[: len(payload) // 2], "application/json", length=len(payload))
@@ -280,6 +284,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, payload, "application/json")
             return True
         return False
+
+    def _completion(self, body: Mapping[str, Any], fault: str) -> dict[str, Any]:
+        return completion(self.server.owner.author, body, fault, self.server.owner.scorer)
 
     def _stream(self, whole: dict[str, Any], fault: str) -> bool:
         cut = fault in ("stream-cut", "cut")
@@ -298,8 +305,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._event({**common, "choices": []})
             self._event({**common, "choices": None, "usage": None})
         pieces = _pieces(message)
+        tokens = choices[0].get("logprobs")
         for delta in pieces[: len(pieces) // 2] if cut else pieces:
-            self._event({**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            piece = {"index": 0, "delta": delta, "finish_reason": None, "logprobs": tokens}
+            self._event({**common, "choices": [piece]})
+            tokens = None
         if cut:
             return False
         last = {"refusal": message.get("refusal")}
