@@ -20,7 +20,7 @@ def load_classifier(
     backend: Literal["torch", "onnx"] = "torch",
     max_tokens_per_batch: int | None = None,
     max_length: int | None = None,
-    pooling: Literal["mean", "cls"] = "mean",
+    pooling: Literal["mean", "cls", "last"] = "mean",
     trust_remote_code: bool = False,
 ) -> TransformersClassifier:
     """Load a fine-tuned sequence classifier.

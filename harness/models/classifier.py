@@ -196,6 +196,10 @@ def embed(encoder: torch.nn.Module, encodings: Sequence[Encoding], feed: Feed, r
         if runtime.pooling == "cls":
             found: torch.Tensor = states[torch.arange(len(rows), device=runtime.device), mask.argmax(dim=1)]
             return found
+        if runtime.pooling == "last":
+            places = torch.arange(mask.shape[1], device=runtime.device)
+            ends: torch.Tensor = states[torch.arange(len(rows), device=runtime.device), (mask * places).argmax(dim=1)]
+            return ends
         mask = mask.unsqueeze(-1).to(states.dtype)
         vectors: torch.Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1)
         return vectors

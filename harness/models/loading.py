@@ -32,8 +32,8 @@ def load_for_fine_tuning(
     labels: Sequence[str] | None = None,
     num_hidden_layers: int | None = None,
     trust_remote_code: bool = False,
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """An encoder with a classification head of ``num_labels`` classes.
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[str]]:
+    """An encoder with a classification head of ``num_labels`` classes, its tokenizer, and the names of the weights drawn.
 
     A head that the checkpoint lacks, or that is not to be used, is drawn from torch's global generator; else the checkpoint's
     is brought into the order of the classes, whose names (``labels``) the configuration then has.
@@ -50,8 +50,13 @@ def load_for_fine_tuning(
             raise InputError(f"num_hidden_layers is {num_hidden_layers}, but the checkpoint {folder} {has}.")
         config.num_hidden_layers = num_hidden_layers
     config.num_labels = num_labels
-    model = _read(
-        folder, AutoModelForSequenceClassification, trust_remote_code, config=config, ignore_mismatched_sizes=True
+    model, info = _read(
+        folder,
+        AutoModelForSequenceClassification,
+        trust_remote_code,
+        config=config,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
     )
     if head.order is not None:
         reorder_head(model, head.order)
@@ -59,7 +64,7 @@ def load_for_fine_tuning(
         draw_head(model)
     if labels is not None:
         name_outputs(model.config, labels)
-    return model, _tokenizer(folder, model, trust_remote_code)
+    return model, _tokenizer(folder, model, trust_remote_code), sorted(info["missing_keys"])
 
 
 def load_fine_tuned(

@@ -31,7 +31,7 @@ class Runtime:
         dtype: Type of the matrix products; everything delicate and all results stay float32.
         backend: ``"torch"`` or ``"onnx"``.
         max_tokens_per_batch: Padded tokens in one forward pass at most.
-        pooling: ``"mean"`` over the tokens, or ``"cls"`` for the first.
+        pooling: ``"mean"`` over the tokens, ``"cls"`` for the first, ``"last"`` for the last one.
     """
 
     device: torch.device

@@ -258,7 +258,7 @@ class _Run:
     def _state(self, done: int, order: dict[str, Any]) -> State:
         generators = self._generators()
         tensors = {f"generators/{name}": states for name, states in generators.items() if name != "masks"}
-        for name, parameter in self._model.named_parameters():
+        for name, parameter in _trained(self._model):
             tensors[f"parameters/{name}"] = parameter.detach()
             tensors |= {f"optimizer/{key}/{name}": value for key, value in self._optimizer.state[parameter].items()}
         notes = {"done": done, "order": order, "masks": generators["masks"], "parts": self._parts}
@@ -270,7 +270,7 @@ class _Run:
         if state is None:
             return 0
         with torch.no_grad():
-            for name, parameter in self._model.named_parameters():
+            for name, parameter in _trained(self._model):
                 parameter.copy_(state.tensors[f"parameters/{name}"])
                 kept = {key: state.tensors.get(f"optimizer/{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
                 if kept["step"] is not None:
@@ -284,12 +284,17 @@ class _Run:
         return int(state.notes["done"])
 
 
+def _trained(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Parameters that are not frozen; beside an adapter the others are the checkpoint's."""
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
 def _optimizer(model: PreTrainedModel, options: TrainingOptions) -> torch.optim.Optimizer:
     decayed: list[torch.nn.Parameter] = []
     undecayed: list[torch.nn.Parameter] = []
     # Biases and the scales of norms are exempt, as BERT was trained; every family has another name and class for norms.
     norms = {f"{name}.weight" for name, module in model.named_modules() if "norm" in type(module).__name__.casefold()}
-    for name, parameter in model.named_parameters():
+    for name, parameter in _trained(model):
         (undecayed if name.endswith("bias") or name in norms else decayed).append(parameter)
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": options.weight_decay}, {"params": undecayed, "weight_decay": 0.0}],

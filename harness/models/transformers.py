@@ -10,6 +10,7 @@ from pydantic import Field
 
 from harness.components.example import Example
 from harness.components.model import Model
+from harness.models.adapter import Adapter
 from harness.models.head import Head
 from harness.types import Texts
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TransformersModel(Model):
-    """A pre-trained encoder of the transformers library (BERT, DistilBERT, RoBERTa and their kin).
+    """A pre-trained model of the transformers library: BERT, DistilBERT, RoBERTa and their kin, or with an `adapter` a Llama.
 
     Fine-tuned with AdamW and a linearly decaying learning rate on ``mean_i(w_i * CE_i)``. The defaults are the thesis's.
     The same seed gives the same weights, bit for bit, on the same machine with the same number of threads, whatever ran
@@ -55,8 +56,9 @@ class TransformersModel(Model):
     """Tokens after which an input is cut; by default what the checkpoint allows (512 for BERT)."""
     num_hidden_layers: int | None = Field(default=None, ge=1)
     """Fine-tune only the first so many layers, for speed; by default all. Embeddings always use all of them."""
-    pooling: Literal["mean", "cls"] = "mean"
-    """How an embedding is made of token vectors: their mean, or the first token's."""
+    pooling: Literal["mean", "cls", "last"] = "mean"
+    """How an embedding is made of token vectors: their mean, or the first token's; of language models, which read from left to
+    right, the last one's."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of matrix products; bfloat16 is faster and less exact, and on a GPU only."""
     backend: Literal["torch", "onnx"] = "torch"
@@ -65,6 +67,9 @@ class TransformersModel(Model):
     """Where to compute: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes a GPU if there is one."""
     max_tokens_per_batch: int | None = Field(default=None, ge=1)
     """Padded tokens in one forward pass of inference at most; by default what suits the device."""
+    adapter: Adapter | None = None
+    """Train low-rank adapters and the head instead of all weights, such as `{rank: 8}`: for language models that are too large
+    to be fine-tuned whole. What is kept of a classifier is a few megabytes. Needs the extra `peft` of bliss-harness."""
     head: Head = "match"
     """What becomes of a classification head that the checkpoint brings: `match` goes on from it, its outputs matched by name
     with the classes of the data, and refuses one for other classes; `new` draws another. Without one there is a new one."""
@@ -79,6 +84,10 @@ class TransformersModel(Model):
             from harness.models.onnx import check_installed
 
             check_installed()
+        if self.adapter is not None:
+            from harness.models.adapter import check_installed as check_adapters
+
+            check_adapters()
         if self.dtype == "bfloat16" or self.device not in ("auto", "cpu"):
             self._runtime()
 
@@ -95,6 +104,8 @@ class TransformersModel(Model):
             del options["trust_remote_code"]
         if self.head == "match":
             del options["head"]
+        if self.adapter is None:
+            del options["adapter"]
         return options | {"checkpoint": self._weights().identity()}
 
     def fine_tune(
@@ -146,7 +157,7 @@ class TransformersModel(Model):
 
         head = plan_head(folder, self.checkpoint, num_labels if labels is None else labels, self.head)
         with seeded(derive_seed(seed, "head"), runtime.device):
-            model, tokenizer = load_for_fine_tuning(
+            model, tokenizer, drawn = load_for_fine_tuning(
                 folder,
                 num_labels=num_labels,
                 head=head,
@@ -154,8 +165,13 @@ class TransformersModel(Model):
                 num_hidden_layers=self.num_hidden_layers,
                 trust_remote_code=self.trust_remote_code,
             )
-        on_device(model, runtime.device)
         feed = Feed.of(model, tokenizer)
+        if self.adapter is not None:
+            from harness.models.adapted import AdaptedClassifier, adapted, merged, trained
+
+            with seeded(derive_seed(seed, "adapter"), runtime.device):
+                model = adapted(model, self.adapter, drawn)
+        on_device(model, runtime.device)
         encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length), segments=feed.segments)
         with seeded(derive_seed(seed, "dropout"), runtime.device):
             encodings = encoder([example.texts for example in train])
@@ -167,7 +183,11 @@ class TransformersModel(Model):
                 seed=derive_seed(seed, "order"),
                 keeper=keeper_in(unfinished, runtime.device),
             )
-        made = TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
+        if self.adapter is None:
+            made = TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)
+        else:
+            tensors = trained(model)
+            made = AdaptedClassifier(merged(model), tokenizer, tensors, runtime=runtime, max_length=self.max_length)
         made.said = head.said
         return made
 
@@ -195,16 +215,40 @@ class TransformersModel(Model):
             plan_head(folder, self.checkpoint, labels, self.head)
 
     def memory(self, *, training: bool) -> int:
-        """The weights: in training with their gradients and AdamW's two moments, in prediction with a copy laid out for it."""
-        return self._weights().size() * (4 if training else 2)
+        """The weights: in training with their gradients and AdamW's two moments, in prediction with a copy laid out for it.
+
+        An adapter's are few.
+        """
+        return self._weights().size() * (4 if training and self.adapter is None else 2)
 
     def load(self, folder: Path) -> TransformersClassifier:
         """Read back a classifier that was saved, to run on this component's device and backend."""
         from harness.models.classifier import TransformersClassifier
         from harness.models.loading import load_fine_tuned
 
+        if self.adapter is not None:
+            return self._load_adapted(folder, self.adapter)
         model, tokenizer = load_fine_tuned(folder, trust_remote_code=self.trust_remote_code)
         return TransformersClassifier(model, tokenizer, runtime=self._runtime(), max_length=self.max_length)
+
+    def _load_adapted(self, folder: Path, adapter: Adapter) -> TransformersClassifier:
+        from harness.models.adapted import AdaptedClassifier, classes_in, restored
+        from harness.models.head import HeadPlan
+        from harness.models.loading import load_for_fine_tuning
+        from harness.models.training import seeded
+
+        labels, runtime = classes_in(folder), self._runtime()
+        with seeded(0, runtime.device):  # what is drawn here is overwritten by what was saved
+            model, tokenizer, drawn = load_for_fine_tuning(
+                self._weights().fetch(),
+                num_labels=len(labels),
+                head=HeadPlan(None, False, ""),
+                labels=labels,
+                num_hidden_layers=self.num_hidden_layers,
+                trust_remote_code=self.trust_remote_code,
+            )
+            plain, tensors = restored(model, adapter, drawn, folder)
+        return AdaptedClassifier(plain, tokenizer, tensors, runtime=runtime, max_length=self.max_length)
 
     def embed(self, texts: Sequence[Texts]) -> FloatArray:
         """Embeddings ``(n, d)`` float32 by the pre-trained encoder with all its layers."""

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from harness.components import Classifier, Encoding, Example
 from harness.components.probabilities import improper, proper, require_proper
 from harness.errors import HarnessError
+from harness.models.linear import LinearModel
 from harness.registry import registry
+from harness.stages.base import Context
 from harness.stages.contents.arrays import Probabilities
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.predict import Predict
@@ -91,14 +93,14 @@ def predict(tmp_path: Path, rows: list[list[float]]) -> Any:
     texts, trained, model = (
         object(),
         object(),
-        SimpleNamespace(component=None, entry=registry().find("model", "transformers")),
+        SimpleNamespace(component=LinearModel(), entry=registry().find("model", "transformers")),
     )
     stage = Predict(title="predict", texts=texts, split="test", model=model, classifier=trained)  # type: ignore[arg-type]
     inputs: Any = {
         texts: SimpleNamespace(examples=lambda split: examples),
         trained: TrainedClassifier(classifier),
     }
-    stage.compute(inputs, None).write(tmp_path)  # type: ignore[arg-type]
+    stage.compute(inputs, Context(tmp_path)).write(tmp_path)
     return Probabilities.read(tmp_path).probs
 
 

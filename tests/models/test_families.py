@@ -360,7 +360,7 @@ def test_a_head_comes_into_the_order_of_the_classes(checkpoints, family):
     def probs(labels, wanted="match"):
         plan = plan_head(folder, family, labels, wanted)
         loaded = load_for_fine_tuning(folder, num_labels=2, head=plan, labels=labels)
-        return TransformersClassifier(*loaded, runtime=runtime).predict_proba(TEXTS)
+        return TransformersClassifier(*loaded[:2], runtime=runtime).predict_proba(TEXTS)
 
     kept, turned = probs(("LABEL_0", "LABEL_1")), probs(("LABEL_1", "LABEL_0"))
     assert np.abs(kept - turned[:, ::-1]).max() < 1e-6
