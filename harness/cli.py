@@ -142,6 +142,9 @@ def audit(
         str | None, typer.Option(metavar="COLUMN", help="Column of the second text of a pair.")
     ] = None,
     label: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the label.")] = "label",
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="COLUMN", help="Give figures by this column (repeatable).")
+    ] = None,
     labels: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A class, in the order of their indices (repeatable).")
     ] = None,
@@ -176,6 +179,7 @@ def audit(
         attacked,
         trust_pickle,
         seed,
+        tuple(group or ()),
     )
     run_audit(asked, output=output, store=store, quiet=quiet)
 

@@ -39,6 +39,7 @@ class Audit:
         attacked: Test examples that it is put to.
         trust_pickle: Whether a pickled file may be read.
         seed: Decides which examples are attacked.
+        groups: Columns by which figures are given as well.
     """
 
     data: Path
@@ -54,6 +55,7 @@ class Audit:
     attacked: int = 500
     trust_pickle: bool = False
     seed: int = 0
+    groups: tuple[str, ...] = ()
 
     def suite(self) -> Suite:
         """The suite that does it: one data set, one model, one arm, which is the model's classifier as it is.
@@ -68,6 +70,7 @@ class Audit:
                 "Say what to audit: --model MODEL, or --predictions FILE for predictions that are there already."
             )
         data: dict[str, Any] = {"use": "labelled", "path": str(self.data), "text": self.text, "label": self.label}
+        data |= {"groups": list(self.groups)} if self.groups else {}
         data |= {"text_pair": self.text_pair} if self.text_pair else {}
         data |= {"labels": list(labels)} if (labels := self.labels or self._stated()) else {}
         return parse_suite(
@@ -130,6 +133,8 @@ def run_audit(audit: Audit, *, output: Path, store: Path, quiet: bool) -> None:
     from harness.commands.common import console
     from harness.commands.run import classes_said
     from harness.observers.display import PlainDisplay, RichDisplay, duration
+    from harness.report.groups import Group
+    from harness.report.terminal_breakdown import BreakdownView
     from harness.running.runner import failed, run
 
     screen, notes = console(), console(stderr=True)
@@ -151,6 +156,8 @@ def run_audit(audit: Audit, *, output: Path, store: Path, quiet: bool) -> None:
         notes.print(f"note: {line}", style="yellow", markup=False)
     for record in result.records:
         show(record, screen)
+        for name in audit.groups:
+            screen.print(BreakdownView(Group([record]), name))
     if not quiet:
         notes.print(f"{duration(result.seconds)}. Page: {result.folder / 'report.html'}", markup=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,8 +88,17 @@ def show(
         typer.Option("--baselines", metavar="FILE", help="Reported figures, instead of those of the project."),
     ] = None,
     reported: Annotated[bool, typer.Option("--reported/--no-reported", help="Show reported figures.")] = True,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="GROUP", help="Figures by group of test examples: a column of `groups`, or label."
+        ),
+    ] = None,
 ) -> None:
     """Show the leaderboard of records: as a table, or in another format."""
+    if by is not None:
+        _by_group(paths or [DEFAULT_OUTPUT], by, form, output, (dataset or (), arm or (), suite or ()), columns)
+        return
     leaderboard, records = _leaderboard(paths or [], baselines, reported=reported)
     leaderboard = leaderboard.filter(datasets=dataset or (), arms=arm or (), suites=suite or ())
     if sort is not None:
@@ -102,6 +112,60 @@ def show(
         console().print(leaderboard.to_rich(keys, intervals=intervals))
     else:
         _put(_text(leaderboard, records, form, keys, intervals=intervals), output)
+
+
+def _by_group(
+    paths: list[Path],
+    by: str,
+    form: Format,
+    output: Path | None,
+    only: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    columns: str | None,
+) -> None:
+    """Figures by group of test examples, as a table, CSV or JSON; ``only`` are data sets, arms and suites."""
+    import pandas as pd
+
+    from harness.commands.common import console
+    from harness.errors import did_you_mean
+    from harness.records.model import find_records
+    from harness.report.groups import groups
+    from harness.report.terminal_breakdown import BreakdownView, to_pandas
+
+    if form not in {Format.TABLE, Format.CSV, Format.JSON}:
+        raise InputError(f"Figures by group come as table, csv or json, not as {form.value}.")
+    records = find_records(paths)
+    headers = [record.header for record in records]
+    datasets, arms, suites = only
+    for what, wanted, known in (
+        ("data set", datasets, {header.dataset for header in headers}),
+        ("arm", arms, {header.arm for header in headers}),
+        ("suite", suites, {header.suite for header in headers}),
+    ):
+        for name in wanted:
+            if name not in known:
+                raise InputError(f"There is no {what} {name!r}. {did_you_mean(name, known)}")
+    boards = groups(
+        [
+            record
+            for record in records
+            if (not datasets or record.header.dataset in datasets)
+            and (not arms or record.header.arm in {*arms, record.header.baseline})
+            and (not suites or record.header.suite in suites)
+        ]
+    )
+    if form is Format.TABLE and output is None:
+        scores = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
+        for board in boards:
+            for name in scores:
+                if name not in board.scores:
+                    raise InputError(f"There is no score {name!r}. {did_you_mean(name, board.scores)}")
+            console().print(BreakdownView(board, by, scores))
+        return
+    frame = pd.concat([to_pandas(board, by) for board in boards], ignore_index=True)
+    if form is Format.JSON:
+        _put(frame.to_json(orient="records", indent=2) + "\n", output)
+    else:
+        _put(frame.to_csv(index=False, float_format="%.9g", lineterminator="\n"), output)
 
 
 def _leaderboard(

@@ -135,6 +135,8 @@ class TabularSource(DatasetSource):
     """Class index by label value, where the values are neither indices nor names: `{spam: 1, ham: 0}`."""
     join: str = " [SEP] "
     """What stands between texts of several columns."""
+    groups: tuple[str, ...] = ()
+    """Columns that part the examples into groups (`[source, language]`): every figure is given for each group as well."""
     columns: tuple[str, ...] = ()
     """What the text or the two texts are, as a person would say it (`[question, sentence]`); by default the column names."""
     description: str = ""
@@ -173,6 +175,13 @@ class TabularSource(DatasetSource):
                 raise ValueError(f"label_values gives {value!r} the class index {index}, which is not in 0{top}")
         return self
 
+    def identity(self) -> dict[str, Any]:
+        """The options; without `groups` where there are none, so that the results of older suites stay what they are."""
+        options = super().identity()
+        if not self.groups:
+            del options["groups"]
+        return options
+
     @abstractmethod
     def _read(self, split: str, columns: Sequence[str]) -> Table | None:
         """The named columns of a split; ``None`` if the source has no such split."""
@@ -184,7 +193,8 @@ class TabularSource(DatasetSource):
     def load(self, *, seed: int) -> Dataset:
         """Read the tables and draw the splits; see :meth:`harness.components.DatasetSource.load`."""
         texts = (self.text,) if isinstance(self.text, str) else self.text
-        wanted = [*texts, *((self.text_pair,) if self.text_pair else ()), self.label]
+        pair = (self.text_pair,) if self.text_pair else ()
+        wanted = list(dict.fromkeys([*self.groups, *texts, *pair, self.label]))
         tables = {split: table for split in SPLITS if (table := self._read(split, wanted)) is not None}
         for table in tables.values():
             if not table.column(self.label):
@@ -195,7 +205,7 @@ class TabularSource(DatasetSource):
         splits = {split: self._examples(table, texts, labels, notes) for split, table in tables.items()}
         if self.validation_from is not None:
             self._draw_validation(splits, notes, seed)
-        task = Task("", labels.names, self.columns or (*texts[:1], *wanted[len(texts) : -1]), self.description)
+        task = Task("", labels.names, self.columns or (*texts[:1], *pair), self.description)
         dataset = Dataset(task, splits["train"], splits["validation"], splits["test"])
         if self.drop_duplicates:
             dataset = _without_duplicates(dataset, notes)
@@ -206,7 +216,8 @@ class TabularSource(DatasetSource):
     def test_set(self, seed: int) -> Dataset:
         """The test split alone, where the source has no other."""
         texts = (self.text,) if isinstance(self.text, str) else self.text
-        table = self._read("test", [*texts, *((self.text_pair,) if self.text_pair else ()), self.label])
+        pair = (self.text_pair,) if self.text_pair else ()
+        table = self._read("test", list(dict.fromkeys([*self.groups, *texts, *pair, self.label])))
         assert table is not None  # noqa: S101 - a source has a test split
         if not table.column(self.label):
             raise DataError(f"{table.where} has no rows.")
@@ -250,9 +261,10 @@ class TabularSource(DatasetSource):
         if empty:
             notes[f"empty_dropped_{table.split}"] = len(empty)
         dropped = set(empty)
+        tagged = _group_tags(table, self.groups)
         return [
-            Example(first, index, second, f"{table.split}/{row}")
-            for row, (first, second, index) in enumerate(zip(firsts, seconds, indices, strict=True))
+            Example(first, index, second, f"{table.split}/{row}", tags)
+            for row, (first, second, index, tags) in enumerate(zip(firsts, seconds, indices, tagged, strict=True))
             if row not in dropped and index is not None
         ]
 
@@ -294,6 +306,20 @@ def joined(table: Table, columns: Sequence[str], join: str) -> list[str]:
     if len(parts) == 1:
         return parts[0]
     return [join.join(row).strip() if any(row) else "" for row in zip(*parts, strict=True)]
+
+
+def _group_tags(table: Table, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """The groups that every row is in, as tags: ``language=de``; a row without a value is in the group ``language=(none)``."""
+    parts = []
+    for name in columns:
+        if "=" in name:
+            raise DataError(f"The column {name!r} of {table.where} cannot name groups: rename it without `=`.")
+        values = ["" if missing(value) else str(value).strip() for value in table.column(name)]
+        for row, value in enumerate(values):
+            if half := lone_surrogate(value):
+                raise _no_unicode(table, name, row, half)
+        parts.append([f"{name}={value or '(none)'}" for value in values])
+    return list(zip(*parts, strict=True)) if parts else [()] * len(table.column(next(iter(table.columns))))
 
 
 def _check_labels(table: Table, column: str) -> None:

@@ -144,6 +144,11 @@ def short(name: str) -> str:
     return f"{head}\n{tail}" if tail else head
 
 
+def heading_of(name: str) -> str:
+    """A score's name as the heading of a table by group, where rates stand for counts."""
+    return short(name.replace("uu_rate@", "uu@", 1))
+
+
 def _starred(board: Board, row: Row, name: str) -> str:
     """A value, with a star where it differs from the baseline's beyond chance."""
     text, found = value_text(board, row, name), row.differences.get(name)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 from harness.records.model import RecordFolder
-from harness.report.derive import Panel, counted_score, difference, primary_score, score_info
+from harness.report.breakdown import LABEL, breakdown, groupings, main_scores
+from harness.report.derive import counted_score, primary_score
 from harness.report.frames import as_json
 from harness.report.groups import BoardKey, Group, Member, by_board
-from harness.report.model import Difference, Figure, ScoreInfo
+from harness.report.model import Difference, Figure, ScoreInfo, Stratum
+from harness.report.panel import Panel, difference, score_info
 from harness.report.sides import Kind, sides
 from harness.statistics.comparison import holm
 from harness.statistics.samples import Sample
@@ -78,6 +80,7 @@ class Comparison:
         scores: Every score, in the order of the metrics.
         changes: The examples that changed sides, by seed, then by kind in the order of
             :data:`harness.report.sides.KINDS`, then as in the test set.
+        strata: Main figures by group of test examples, where the data set names groups; differences are of ``b`` to ``a``.
     """
 
     dataset: str
@@ -89,6 +92,7 @@ class Comparison:
     counted: str | None
     scores: tuple[ScoreComparison, ...]
     changes: tuple[Change, ...]
+    strata: tuple[Stratum, ...] = ()
 
     def count(self, change: Kind) -> int:
         """Number of changes of a kind, all seeds together."""
@@ -205,7 +209,14 @@ def _compare(a: Sequence[RecordFolder], b: Sequence[RecordFolder]) -> Comparison
         counted=counted,
         scores=scores,
         changes=tuple(changes),
+        strata=_strata(group, arm_a),
     )
+
+
+def _strata(group: Group, reference: str) -> tuple[Stratum, ...]:
+    """By the data set's own groupings; classes are left to ``harness leaderboard --by label``."""
+    names = [name for name in groupings(group) if name != LABEL]
+    return tuple(one for name in names for one in breakdown(group, name, main_scores(group), baseline=reference))
 
 
 def _changes(a: Member, b: Member, uus_a: Sample, uus_b: Sample) -> list[Change]:
@@ -288,6 +299,7 @@ def to_json(comparisons: Sequence[Comparison]) -> str:
                 }
                 for score in found.scores
             },
+            "groups": [stratum.model_dump(mode="json") for stratum in found.strata],
             "changes": [dataclasses.asdict(change) for change in found.changes],
         }
         for found in comparisons

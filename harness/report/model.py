@@ -88,6 +88,20 @@ class Row(Part):
     """What the arm is, as the suite has it."""
 
 
+class Stratum(Part):
+    """The figures of all arms in one group of test examples: a value of a grouping column, or a class."""
+
+    group: str
+    """The grouping: a column, or ``label``."""
+    value: str
+    n: int
+    """Number of test examples in it, the mean over seeds."""
+    scores: dict[str, dict[str, Figure]] = Field(default_factory=dict)
+    """By arm and score."""
+    differences: dict[str, dict[str, Difference]] = Field(default_factory=dict)
+    """To the baseline, by arm and score; p adjusted by Holm over the groups and arms of a score."""
+
+
 class Board(Part):
     """The arms of one data set in one suite, comparable with one another."""
 

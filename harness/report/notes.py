@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.components.score_name import ScoreName
 from harness.errors import did_you_mean
+from harness.report.breakdown import worst_lines
 from harness.report.groups import Group
 from harness.unknowns import CLEAN
 
@@ -46,7 +47,7 @@ def notes(group: Group, baseline: str | None, primary: str | None) -> list[str]:
             "deployed and attacked figures are of these, clean ones of all."
         )
     found += [f"{name} ran code that came with its checkpoint, as the suite allowed." for name in sorted(trusted)]
-    return found + _no_spots(group)
+    return found + worst_lines(group) + _no_spots(group)
 
 
 def _no_spots(group: Group) -> list[str]:

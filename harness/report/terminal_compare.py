@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness.report.columns import interval_bounds, is_share, number, p_text
 from harness.report.sides import KINDS
+from harness.report.terminal_breakdown import difference_rows
 
 if TYPE_CHECKING:
     from harness.report.comparing import Change, Comparison, ScoreComparison
@@ -49,6 +50,7 @@ class ComparisonView:
             f"intervals. p of {found.primary or 'the primary score'} as it is, of the others adjusted by Holm.",
             style="dim",
         )
+        yield from self._groups()
         if found.counted is not None:
             counts = {kind: found.count(kind) for kind in KINDS}
             yield Text(
@@ -75,6 +77,23 @@ class ComparisonView:
                 cells = _cells(score)
                 table.add_row(*(cells if wide else cells[:-1]), style="bold" if score.name == found.primary else "")
         return table
+
+    def _groups(self) -> Iterator[RenderableType]:
+        found = self.comparison
+        wanted = [score.name for score in found.scores if score.name.startswith(("accuracy/clean", "uu_rate@"))]
+        for grouping in dict.fromkeys(stratum.group for stratum in found.strata):
+            strata = [stratum for stratum in found.strata if stratum.group == grouping]
+            for name in wanted:
+                rows = difference_rows(strata, found.b, found.a, name)
+                if not rows:
+                    continue
+                table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
+                table.add_column(f"{name} by {grouping}", overflow="fold")
+                for heading in ("n", found.a, found.b, "\N{INCREMENT} [95 %]", "p"):
+                    table.add_column(heading, justify="right", no_wrap=True)
+                for row in rows:
+                    table.add_row(*row)
+                yield table
 
     def _change(self, change: Change) -> Iterator[RenderableType]:
         found = self.comparison

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from harness.records.model import Record, RecordFolder
 from harness.report.html import examples, spots
+from harness.report.html.breakdowns import breakdowns
 from harness.report.html.charting import charting
 from harness.report.html.charts import charts
 from harness.report.html.embed import script_json
@@ -37,6 +38,8 @@ MOST_EXAMPLES = 2_500_000
 """Bytes that the browser of examples takes at most."""
 MOST_POINTS = 1_800
 """Points of a blind-spot map at most, fewer where there are many data sets."""
+MOST_NAMES = 12
+"""Names of classes that are listed in a sentence."""
 SEED = 0
 """Decides what is drawn where not everything is shown."""
 
@@ -85,15 +88,16 @@ def section_context(section: Section, leaderboard: Leaderboard, *, points: int) 
     parts = [data.description] if data.description else []
     others = f"{data.train:,} training, {data.validation:,} validation and " if data.train else ""
     parts.append(f"{others}{data.test:,} test examples;")
-    parts.append(
-        f"classes {', '.join(data.labels)}; {plural(len(section.arms), 'arm')}, {plural(len(section.seeds), 'seed')}."
-    )
+    named = ", ".join(data.labels[:MOST_NAMES]) + ("" if len(data.labels) <= MOST_NAMES else ", …")
+    several = f"{len(data.labels)} classes ({named})" if len(data.labels) > MOST_NAMES else f"classes {named}"
+    parts.append(f"{several}; {plural(len(section.arms), 'arm')}, {plural(len(section.seeds), 'seed')}.")
     return {
         "key": section.key,
         "title": section.title,
         "summary": " ".join(parts),
         "arms": [(arm, section.palette.index(arm) % 8) for arm in section.arms],
         "figures": [chart_context(chart) for chart in found],
+        "breakdowns": breakdowns(section),
         "points": spot_map.caption.partition(".")[0] if spot_map and spot_map.caption.startswith("A sample") else None,
     }
 
