@@ -190,6 +190,7 @@ def test_the_examples_in_the_documentation_are_valid(page, kind):
     assert blocks
     for block in blocks:
         content = YAML(typ="safe").load(block)
-        for options in content.get(f"{kind}s", content).values():
+        for entry in content.get(f"{kind}s", content).values():
+            options = {"use": entry} if isinstance(entry, str) else dict(entry)
             options.pop("model", None)
             harness.component(kind, options.pop("use"), **options)
