@@ -32,7 +32,7 @@ from harness.registry import Registry, component
 from harness.testing.classifier import WordClassifier, reviews
 
 if TYPE_CHECKING:
-    from harness.types import FloatArray
+    from harness.types import FloatArray, Texts
 
 
 @contextmanager
@@ -469,10 +469,49 @@ class ModelContract(ComponentContract):
         again = model.fine_tune(train, num_labels=2, seed=0, weights=np.ones(24, dtype=np.float32))
         assert np.array_equal(again.predict_proba(texts), probs)
 
-    def test_embeddings(self) -> None:
-        """One finite vector per text."""
+    def test_encodings(self) -> None:
+        """What a classifier reads of a text can be hashed; a text's row is its own, whatever is predicted beside it."""
         import numpy as np
 
+        classifier = self.component().fine_tune(reviews(24), num_labels=2, seed=0)
+        texts: list[Texts] = [
+            "",
+            "a",
+            "wonderful",
+            "wonderful",
+            "boring " * 300,
+            *(e.texts for e in reviews(4, seed=2)),
+        ]
+        encodings = classifier.encode(texts)
+        assert len(encodings) == len(texts)
+        assert encodings[2] == encodings[3]
+        assert hash(encodings[2]) == hash(encodings[3])
+        assert all(classifier.size(encoding) >= 1 for encoding in encodings)
+        rows = classifier.predict_encoded(encodings)
+        alone = np.concatenate([classifier.predict_encoded([encoding]) for encoding in encodings])
+        exact = classifier.batch_invariant
+        assert np.array_equal(rows, alone) if exact else np.allclose(rows, alone, atol=1e-4)
+        assert classifier.predict_encoded([]).shape == (0, 2)
+        assert classifier.predict_proba([]).shape == (0, 2)
+        embeddings = classifier.embed(texts)
+        assert embeddings.shape[0] == len(texts)
+        assert np.isfinite(embeddings).all()
+
+    def test_weights_count(self) -> None:
+        """Examples of high weight count for more: else an arm with `weights` would be one without."""
+        import numpy as np
+
+        train, texts = reviews(24), [example.texts for example in reviews(6, seed=1)]
+        weights = np.asarray([1.9 if example.label else 0.1 for example in train], dtype=np.float32)
+        plain = self.component().fine_tune(train, num_labels=2, seed=0).predict_proba(texts)
+        weighted = self.component().fine_tune(train, num_labels=2, seed=0, weights=weights).predict_proba(texts)
+        assert weighted[:, 1].mean() > plain[:, 1].mean()
+
+    def test_embeddings(self) -> None:
+        """One finite vector per text, and none of none."""
+        import numpy as np
+
+        assert len(self.component().embed([])) == 0
         embeddings = self.component().embed([example.texts for example in reviews(5)])
         assert embeddings.ndim == 2
         assert len(embeddings) == 5

