@@ -126,7 +126,9 @@ def run(
 
 @app.command()
 def audit(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled texts: CSV, TSV, JSON lines or Parquet.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Labelled texts: CSV, TSV, JSON lines, Parquet, or class folders.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -158,6 +160,17 @@ def audit(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Read a pickled pipeline, which runs the code in it.")
     ] = False,
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="Encoding of the data, such as cp1252 or utf-16.")
+    ] = "utf-8",
+    separator: Annotated[
+        str, typer.Option(metavar="CHAR", help="What separates the fields of the data, such as ; or tab.")
+    ] = "auto",
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="COLUMN=VALUE", help="Take such rows only (repeatable)."),
+    ] = None,
+    drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out rows without text.")] = False,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
     store: StoreFolder = DEFAULT_STORE,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what was found only.")] = False,
@@ -180,6 +193,10 @@ def audit(
         trust_pickle,
         seed,
         tuple(group or ()),
+        encoding,
+        separator,
+        tuple(filters or ()),
+        drop_empty,
     )
     run_audit(asked, output=output, store=store, quiet=quiet)
 

@@ -40,6 +40,10 @@ class Audit:
         trust_pickle: Whether a pickled file may be read.
         seed: Decides which examples are attacked.
         groups: Columns by which figures are given as well.
+        encoding: Encoding of the data.
+        separator: What separates its fields.
+        filters: Rows to take, each ``COLUMN=VALUE``.
+        drop_empty: Whether rows without text are left out.
     """
 
     data: Path
@@ -56,6 +60,10 @@ class Audit:
     trust_pickle: bool = False
     seed: int = 0
     groups: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    separator: str = "auto"
+    filters: tuple[str, ...] = ()
+    drop_empty: bool = False
 
     def suite(self) -> Suite:
         """The suite that does it: one data set, one model, one arm, which is the model's classifier as it is.
@@ -71,6 +79,8 @@ class Audit:
             )
         data: dict[str, Any] = {"use": "labelled", "path": str(self.data), "text": self.text, "label": self.label}
         data |= {"groups": list(self.groups)} if self.groups else {}
+        data |= {"encoding": self.encoding, "separator": self.separator, "drop_empty": self.drop_empty}
+        data |= {"filter": self._filter()} if self.filters else {}
         data |= {"text_pair": self.text_pair} if self.text_pair else {}
         data |= {"labels": list(labels)} if (labels := self.labels or self._stated()) else {}
         return parse_suite(
@@ -87,6 +97,15 @@ class Audit:
             },
             source="<audit>",
         )
+
+    def _filter(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for asked in self.filters:
+            column, equals, value = asked.partition("=")
+            if not equals or not column:
+                raise InputError(f"--filter is {asked!r}; expected COLUMN=VALUE.")
+            found.setdefault(column, []).append(value)
+        return found
 
     def _model(self) -> dict[str, Any]:
         if self.predictions is None and self.model is not None and _is_checkpoint(self.model):
@@ -131,7 +150,7 @@ def _plain(name: str) -> str:
 def run_audit(audit: Audit, *, output: Path, store: Path, quiet: bool) -> None:
     """Run the suite of an audit and print what it found."""
     from harness.commands.common import console
-    from harness.commands.run import classes_said
+    from harness.commands.run import classes_said, data_lines
     from harness.observers.display import PlainDisplay, RichDisplay, duration
     from harness.report.groups import Group
     from harness.report.terminal_breakdown import BreakdownView
@@ -152,7 +171,7 @@ def run_audit(audit: Audit, *, output: Path, store: Path, quiet: bool) -> None:
             display.stop()
     if error := failed(result):
         raise error
-    for line in classes_said(result.records):
+    for line in [*data_lines(result.records), *classes_said(result.records)]:
         notes.print(f"note: {line}", style="yellow", markup=False)
     for record in result.records:
         show(record, screen)
@@ -164,6 +183,7 @@ def run_audit(audit: Audit, *, output: Path, store: Path, quiet: bool) -> None:
 
 def show(record: RecordFolder, screen: Console) -> None:
     """Print the figures of an audit and its blind spots, in words."""
+    from harness.report.data import classes_listed, unequal
     from harness.statistics.digits import exact
 
     scores, data, tau = record.header.scores, record.header.data, exact(record.header.thresholds[0])
@@ -175,7 +195,7 @@ def show(record: RecordFolder, screen: Console) -> None:
         return f"{found.value:,.0f}" if count else f"{100 * found.value:.1f} %"
 
     n = data.test
-    screen.print(f"{n:,} examples, classes {', '.join(data.labels)}", style="bold", markup=False)
+    screen.print(f"{n:,} examples, {classes_listed(data.labels)}", style="bold", markup=False)
     lines = [
         ("accuracy", f"{figure('accuracy/clean')} (balanced over classes: {figure('balanced_accuracy/clean')})"),
         ("mean confidence", f"{figure('confidence/clean')}, calibration error {figure('ece/clean')}"),
@@ -183,7 +203,8 @@ def show(record: RecordFolder, screen: Console) -> None:
     for threshold in record.header.thresholds:
         at = exact(threshold)
         count, rate = figure(f"uu@{at}/clean", count=True), figure(f"uu_rate@{at}/clean")
-        lines.append((f"confident and wrong, τ = {at}", f"{count} ({rate})"))
+        balanced = f", balanced over classes {100 * _balanced(record, threshold):.1f} %" if unequal(data) else ""
+        lines.append((f"confident and wrong, τ = {at}", f"{count} ({rate}{balanced})"))
     if "attack_success_rate" in scores:
         attacked = scores[f"uu@{tau}/deployed"].n or n
         lines.append(("attacked", f"{attacked:,} examples, of those it had right {figure('attack_success_rate')} fell"))
@@ -193,7 +214,26 @@ def show(record: RecordFolder, screen: Console) -> None:
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         screen.print(f"  {name:<{width}}  {text}", markup=False)
+    recall = scores.get("balanced_accuracy/clean")
+    if recall is not None and recall.value is not None and 2 * recall.value * len(data.labels) < 1:
+        screen.print(
+            "Fewer than half as many are right as by chance: are the classes in the order of the outputs? See --labels and "
+            "--output-label.",
+            style="yellow",
+            markup=False,
+        )
     _spots(record, screen, tau)
+
+
+def _balanced(record: RecordFolder, tau: float) -> float:
+    """Mean, over the classes of the test set, of the share of a class about which the classifier is confident and wrong."""
+    import numpy as np
+
+    from harness.report.groups import Member
+    from harness.unknowns import CLEAN
+
+    clean = Member(record).populations[CLEAN]
+    return float(np.mean([clean.uu(tau)[clean.labels == label].mean() for label in np.unique(clean.labels)]))
 
 
 def _spots(record: RecordFolder, screen: Console, tau: str) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import Selection, console
 from harness.observers.display import PlainDisplay, RichDisplay, duration
+from harness.report.data import data_said
 
 if TYPE_CHECKING:
-    from harness.records.model import RecordFolder
+    from harness.records.model import DataRecord, RecordFolder
 
 
 def run_suite(
@@ -51,7 +52,7 @@ def run_suite(
         screen.print(result.leaderboard.to_rich())
     for report in result.valuations:
         screen.print(report.to_rich(), "")
-    for line in [*result.notes, *repeated(result.records), *classes_said(result.records)]:
+    for line in [*result.notes, *data_lines(result.records), *classes_said(result.records)]:
         notes.print(f"note: {line}", style="yellow", markup=False)
     if not quiet:
         for made in syntheses(result.records):
@@ -78,12 +79,9 @@ def classes_said(records: Sequence[RecordFolder]) -> list[str]:
     return list(dict.fromkeys(f"{header.dataset}: {header.classes}" for header in headers))
 
 
-def repeated(records: Sequence[RecordFolder]) -> list[str]:
-    """A line per data set whose test examples are partly in the training set."""
-    lines: dict[str, None] = {}
+def data_lines(records: Sequence[RecordFolder]) -> list[str]:
+    """Lines on each data set that a reader of its figures should know, of the first seed."""
+    first: dict[str, DataRecord] = {}
     for record in records:
-        data = record.header.data
-        count = data.notes.get("duplicates_train_test", 0)
-        if count:
-            lines[f"{record.header.dataset}: {count} of {data.test} test texts are in the training set too."] = None
-    return list(lines)
+        first.setdefault(record.header.dataset, record.header.data)
+    return [f"{dataset}: {line}" for dataset, data in first.items() for line in data_said(data)]

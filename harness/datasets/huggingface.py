@@ -31,7 +31,7 @@ class HuggingFace(TabularSource):
     validation: str | None = None
     """Split to validate on; else set `validation_from` and `validation_size`."""
     test: str = Field(default="test", min_length=1)
-    """Split to test on; its labels must be public."""
+    """Split to test on; its labels must be public. Not read with `test_from`."""
 
     @model_validator(mode="after")
     def _one_validation(self) -> HuggingFace:

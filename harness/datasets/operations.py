@@ -14,7 +14,7 @@ from harness.errors import DataError
 from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from harness.types import IntArray
+    from harness.types import IntArray, Texts
 
 SPLITS = ("train", "validation", "test")
 
@@ -78,13 +78,19 @@ def check(dataset: Dataset) -> None:
 def duplicates(dataset: Dataset) -> dict[str, int]:
     """Repeated texts: how many examples of the second split of each pair have a text that is also in the first.
 
-    Texts are the same where Unicode calls them canonically equivalent. ``duplicates_train`` counts the examples of the training
-    set that repeat an earlier one.
+    Texts are the same where Unicode calls them canonically equivalent. ``duplicates_train`` and ``duplicates_test`` count the
+    examples that repeat an earlier one of their split, ``contradictions`` the texts that have several labels in the data set.
     """
     texts = {split: [canonical(example.texts) for example in getattr(dataset, split)] for split in SPLITS}
     distinct = {split: set(rows) for split, rows in texts.items()}
+    labels: dict[Texts, set[int]] = {}
+    for split in SPLITS:
+        for text, example in zip(texts[split], getattr(dataset, split), strict=True):
+            labels.setdefault(text, set()).add(example.label)
     return {
         "duplicates_train": len(texts["train"]) - len(distinct["train"]),
+        "duplicates_test": len(texts["test"]) - len(distinct["test"]),
+        "contradictions": sum(len(some) > 1 for some in labels.values()),
         "duplicates_train_validation": sum(text in distinct["train"] for text in texts["validation"]),
         "duplicates_train_test": sum(text in distinct["train"] for text in texts["test"]),
         "duplicates_validation_test": sum(text in distinct["validation"] for text in texts["test"]),

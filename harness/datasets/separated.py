@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from harness.datasets.decoding import text_of
+from harness.datasets.separators import guessed, stated
 from harness.datasets.tables import require
 from harness.errors import DataError
 
@@ -21,21 +23,42 @@ _MEANT = (
 )
 
 
+@dataclass(frozen=True)
+class Separated:
+    """What was read.
+
+    Attributes:
+        columns: Values by column name.
+        separator: What separates the fields.
+    """
+
+    columns: dict[str, list[str]]
+    separator: str
+
+
 def read_separated(
-    path: Path, columns: Sequence[str], encoding: str, *, separator: str, quoting: Quoting = "auto"
-) -> dict[str, list[str]]:
+    path: Path,
+    columns: Sequence[str],
+    encoding: str,
+    *,
+    usual: str,
+    separator: str | None = None,
+    quoting: Quoting = "auto",
+) -> Separated:
     """The named columns of a CSV or TSV file with a header, every value as the text that stands there.
 
-    Nothing is guessed: every row must have as many fields as the header, and what stands in quotation marks must be closed.
+    Every row must have as many fields as the header, and what stands in quotation marks must be closed.
     A lone mark at the beginning of a field would take in whole rows without breaking any rule, if another one follows
     somewhere below. With ``quoting="auto"`` a field over several lines is therefore refused if two or more of these lines
-    are rows themselves, with a label that other rows have. Blank lines are no rows.
+    are rows themselves, with a label that other rows have. Blank lines are no rows, nor is a first line ``sep=;``.
 
     Args:
         path: The file, perhaps packed.
         columns: Names of the columns, that of the label last.
         encoding: Its encoding.
-        separator: One character.
+        usual: The separator that its suffix promises.
+        separator: The separator, if somebody says it; else the one that a first line ``sep=;`` states, else the one by which
+            the header names the columns (:func:`~harness.datasets.separators.guessed`).
         quoting: ``"csv"``: quotation marks enclose fields; ``"none"``: they are characters like any other; ``"auto"``: as
             ``"csv"``, but refuse what looks like a lone mark.
 
@@ -43,6 +66,10 @@ def read_separated(
         DataError: Whatever is wrong, with line and row (counted from 1, without the header).
     """
     lines = list(io.StringIO(text_of(path, encoding), newline=""))
+    if lines and (said := stated(lines[0])):
+        separator, lines[0] = separator or said, "\n"
+    if separator is None:
+        separator = guessed(next((line for line in lines if line.strip()), ""), columns, usual)
     csv.field_size_limit(_LONGEST)  # the module's own bound is 131,072 characters, which long documents exceed
     style: Literal[0, 3] = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
     reader = csv.reader(lines, delimiter=separator, quoting=style, strict=True)
@@ -81,7 +108,9 @@ def read_separated(
     places = [header.index(name) for name in columns]
     if quoting == "auto" and spanning:
         _no_lone_mark(path, lines, rows, spanning, separator=separator, width=len(header), label=places[-1])
-    return {name: [row[place] for row in rows] for name, place in zip(columns, places, strict=True)}
+    return Separated(
+        {name: [row[place] for row in rows] for name, place in zip(columns, places, strict=True)}, separator
+    )
 
 
 def _no_lone_mark(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.components.texts import abridged
@@ -21,12 +21,24 @@ class Table:
         where: What to call it in messages: a path, or a name on the hub.
         columns: Values by column name, all of the same length.
         class_names: Names of the classes by index, if the source states them for the label column.
+        rows: Numbers of the rows in the source, from 0, where the table does not hold all of them.
+        notes: How it was read, where that was guessed (``separator``).
     """
 
     split: str
     where: str
     columns: dict[str, list[Any]]
     class_names: tuple[str, ...] = ()
+    rows: Sequence[int] | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.columns.values()), []))
+
+    def number(self, row: int) -> int:
+        """The number in the source, counted from 1, of a row of this table, counted from 0."""
+        return (row if self.rows is None else self.rows[row]) + 1
 
     def column(self, name: str) -> list[Any]:
         """The values of one column.

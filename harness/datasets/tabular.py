@@ -15,6 +15,7 @@ from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Example, Task
 from harness.components.labels import class_index, listed, match_labels
 from harness.components.texts import abridged, canonical, lone_surrogate
+from harness.datasets.filtering import Filter, filtered
 from harness.datasets.operations import SPLITS, draw, duplicates, limit
 from harness.datasets.tables import Table
 from harness.errors import DataError, did_you_mean
@@ -47,6 +48,8 @@ MISSING = frozenset(
 """Words that say in the place of a label that there is none, unless `labels` or `label_values` name them as one."""
 
 _LONGEST_LABEL = 200
+_LATER = ("groups", "filter", "test_from")
+_MANY_CLASSES, _FEW_ROWS = 30, 3
 
 
 @dataclass(frozen=True)
@@ -70,25 +73,32 @@ class Labels:
             return self.values.get(text)
         return class_index(value, self.names)
 
+    def numbers(self, values: Sequence[Any]) -> bool:
+        """Whether one of these values, each of a class, is a number that is taken as the index of a class with another name."""
+        return not self.values and any(
+            str(value).strip() not in self.names and not isinstance(value, bool) for value in set(values)
+        )
+
     @classmethod
     def infer(cls, table: Table, column: str) -> Labels:
         """Labels from the values that occur: numbers are indices, words are names in alphabetical order.
 
         Raises:
-            DataError: The column has more than 100 distinct values, very long ones, or numbers that are no class indices.
+            DataError: The column has more than 30 distinct values in fewer than three rows each on average, very long ones, or
+                numbers that are no class indices.
         """
         values = table.column(column)
         distinct = {value for value in values if not missing(value)}
         where = f"column {column!r} of {table.where}"
-        if len(distinct) > 100:
+        if len(distinct) > _MANY_CLASSES and len(values) < _FEW_ROWS * len(distinct):
             raise DataError(
-                f"The {where} has {len(distinct)} distinct values: these are no class labels.",
+                f"The {where} has {len(distinct)} distinct values in {len(values)} rows: these are no class labels.",
                 hint="Name the label column in the option `label`.",
             )
-        for row, value in enumerate(values, start=1):
+        for row, value in enumerate(values):
             if isinstance(value, str) and len(value) > _LONGEST_LABEL:
                 raise DataError(
-                    f"The {where} has a value of {len(value):,} characters in row {row}: this is no class label.",
+                    f"The {where} has a value of {len(value):,} characters in row {table.number(row)}: this is no class label.",
                     hint="Name the label column in the option `label`.",
                 )
         numbers = [_number(value) for value in distinct]
@@ -149,8 +159,14 @@ class TabularSource(DatasetSource):
     """With `validation_from: test`: leave the validation examples in the test set as well."""
     train_size: int | None = Field(default=None, ge=2)
     """Training examples at most, drawn so that classes keep their shares; by default all."""
-    test_size: int | None = Field(default=None, ge=1)
-    """Test examples at most; by default all."""
+    test_from: Literal["train"] | None = None
+    """Draw the test examples from this split and remove them from it, where the source has no test split. Repeated texts stay
+    together on one side."""
+    test_size: int | float | None = Field(default=None, gt=0)
+    """Test examples: how many texts are drawn with `test_from` (below 1: which share), else how many at most."""
+    filter: Filter = Field(default_factory=dict)
+    """Rows to take, by values of columns: `{language: [de, fr], source: web}` takes those in which every named column has one
+    of its values. Ids go on naming the row of the source."""
     drop_empty: bool = False
     """Leave out rows without text, and count them; by default they are an error."""
     drop_duplicates: bool = False
@@ -167,6 +183,10 @@ class TabularSource(DatasetSource):
             and self.validation_size != int(self.validation_size)
         ):
             raise ValueError("validation_size is a share only with validation_from; else give a whole number")
+        if self.test_from is not None and self.test_size is None:
+            raise ValueError("test_from needs test_size: how many examples to draw")
+        if self.test_from is None and self.test_size is not None and self.test_size != int(self.test_size):
+            raise ValueError("test_size is a share only with test_from; else give a whole number")
         if self.keep_validation_in_test and self.validation_from != "test":
             raise ValueError("keep_validation_in_test means nothing without validation_from: test")
         for value, index in self.label_values.items():
@@ -174,13 +194,6 @@ class TabularSource(DatasetSource):
                 top = f"..{len(self.labels) - 1}" if self.labels else ""
                 raise ValueError(f"label_values gives {value!r} the class index {index}, which is not in 0{top}")
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """The options; without `groups` where there are none, so that the results of older suites stay what they are."""
-        options = super().identity()
-        if not self.groups:
-            del options["groups"]
-        return options
 
     @abstractmethod
     def _read(self, split: str, columns: Sequence[str]) -> Table | None:
@@ -190,44 +203,63 @@ class TabularSource(DatasetSource):
         """Notes on the source, such as its revision."""
         return {}
 
+    def identity(self) -> dict[str, Any]:
+        """The options; later ones only where they are set, so that the results of older suites stay what they are."""
+        options = super().identity()
+        return {name: value for name, value in options.items() if value or name not in _LATER}
+
+    def _tables(self, splits: Sequence[str], notes: dict[str, int | float | str]) -> dict[str, Table]:
+        """What is read of each split that the source has, filtered; what was guessed or left out is noted."""
+        texts = (self.text,) if isinstance(self.text, str) else self.text
+        others = [*self.groups, *texts, *((self.text_pair,) if self.text_pair else ()), *self.filter]
+        wanted = [*(name for name in dict.fromkeys(others) if name != self.label), self.label]
+        tables = {split: table for split in splits if (table := self._read(split, wanted)) is not None}
+        for split, table in tables.items():
+            if not len(table):
+                raise DataError(f"{table.where} has no rows: the {table.split} split is empty.")
+            notes |= {f"{name}_{split}": value for name, value in table.notes.items()}
+        if self.filter:
+            before = {split: len(table) for split, table in tables.items()}
+            tables = filtered(tables, self.filter)
+            notes |= {f"filtered_out_{split}": before[split] - len(table) for split, table in tables.items()}
+        for table in tables.values():
+            _check_labels(table, self.label)
+        return tables
+
     def load(self, *, seed: int) -> Dataset:
         """Read the tables and draw the splits; see :meth:`harness.components.DatasetSource.load`."""
-        texts = (self.text,) if isinstance(self.text, str) else self.text
-        pair = (self.text_pair,) if self.text_pair else ()
-        wanted = list(dict.fromkeys([*self.groups, *texts, *pair, self.label]))
-        tables = {split: table for split in SPLITS if (table := self._read(split, wanted)) is not None}
-        for table in tables.values():
-            if not table.column(self.label):
-                raise DataError(f"{table.where} has no rows: the {table.split} split is empty.")
-            _check_labels(table, self.label)
-        labels = self._labels(tables["train"])
         notes = self._facts()
+        tables = self._tables([split for split in SPLITS if not (split == "test" and self.test_from)], notes)
+        labels = self._labels(tables["train"])
+        texts = (self.text,) if isinstance(self.text, str) else self.text
         splits = {split: self._examples(table, texts, labels, notes) for split, table in tables.items()}
+        if self.test_from is not None:
+            self._draw_test(splits, seed)
         if self.validation_from is not None:
             self._draw_validation(splits, notes, seed)
-        task = Task("", labels.names, self.columns or (*texts[:1], *pair), self.description)
+        task = self._task(labels, texts)
         dataset = Dataset(task, splits["train"], splits["validation"], splits["test"])
         if self.drop_duplicates:
             dataset = _without_duplicates(dataset, notes)
         size = None if self.validation_from or self.validation_size is None else int(self.validation_size)
-        dataset = limit(dataset, self.train_size, size, self.test_size, seed=seed)
+        tested = None if self.test_from or self.test_size is None else int(self.test_size)
+        dataset = limit(dataset, self.train_size, size, tested, seed=seed)
         return replace(dataset, notes=notes | duplicates(dataset))
 
     def test_set(self, seed: int) -> Dataset:
         """The test split alone, where the source has no other."""
+        notes = self._facts()
+        table = self._tables(["test"], notes)["test"]
+        labels = self._labels(table)
         texts = (self.text,) if isinstance(self.text, str) else self.text
-        pair = (self.text_pair,) if self.text_pair else ()
-        table = self._read("test", list(dict.fromkeys([*self.groups, *texts, *pair, self.label])))
-        assert table is not None  # noqa: S101 - a source has a test split
-        if not table.column(self.label):
-            raise DataError(f"{table.where} has no rows.")
-        _check_labels(table, self.label)
-        labels, notes = self._labels(table), self._facts()
         examples = self._examples(table, texts, labels, notes)
-        columns = self.columns or (*texts[:1], *([self.text_pair] if self.text_pair else []))
-        task = Task("", labels.names, columns, self.description)
-        dataset = Dataset(task, (), (), examples, test_only=True)
-        return replace(limit(dataset, None, None, self.test_size, seed=seed), notes=notes)
+        dataset = Dataset(self._task(labels, texts), (), (), examples, test_only=True)
+        size = None if self.test_size is None else int(self.test_size)
+        return replace(limit(dataset, None, None, size, seed=seed), notes=notes)
+
+    def _task(self, labels: Labels, texts: Sequence[str]) -> Task:
+        columns = self.columns or (*texts[:1], *((self.text_pair,) if self.text_pair else ()))
+        return Task("", labels.names, columns, self.description)
 
     def class_names(self) -> tuple[str, ...]:
         """`labels`, else the names that `label_values` give; empty where the data has to be read for them."""
@@ -252,10 +284,13 @@ class TabularSource(DatasetSource):
         bad = [row for row, index in enumerate(indices) if index is None]
         if bad:
             raise _bad_labels(table, self.label, labels, bad)
+        if not table.class_names and labels.numbers(table.column(self.label)):
+            notes["labels_are_indices"] = 1
         empty = [row for row, pair in enumerate(zip(firsts, seconds, strict=True)) if "" in pair]
         if empty and not self.drop_empty:
             raise DataError(
-                f"{len(empty)} rows of {table.where} have no text; the first is row {empty[0] + 1} (counted from 1).",
+                f"{len(empty)} row{'s' * (len(empty) > 1)} of {table.where} without text; the first is row "
+                f"{table.number(empty[0])} (counted from 1).",
                 hint="Set `drop_empty: true` to leave them out.",
             )
         if empty:
@@ -263,10 +298,26 @@ class TabularSource(DatasetSource):
         dropped = set(empty)
         tagged = _group_tags(table, self.groups)
         return [
-            Example(first, index, second, f"{table.split}/{row}", tags)
+            Example(first, index, second, f"{table.split}/{table.number(row) - 1}", tags)
             for row, (first, second, index, tags) in enumerate(zip(firsts, seconds, indices, tagged, strict=True))
             if row not in dropped and index is not None
         ]
+
+    def _draw_test(self, splits: dict[str, list[Example]], seed: int) -> None:
+        pool, size = splits["train"], self.test_size or 0
+        first: dict[Texts, Example] = {}
+        for example in pool:
+            first.setdefault(canonical(example.texts), example)
+        count = round(size * len(first)) if size < 1 else int(size)
+        if not 0 < count < len(first):
+            raise DataError(
+                f"test_size is {size}, but the train split to draw them from has {len(first)} different texts."
+            )
+        drawn = {
+            canonical(example.texts) for example in draw(list(first.values()), count, derive_seed(seed, "test"))[0]
+        }
+        splits["test"] = [example for example in pool if canonical(example.texts) in drawn]
+        splits["train"] = [example for example in pool if canonical(example.texts) not in drawn]
 
     def _draw_validation(
         self, splits: dict[str, list[Example]], notes: dict[str, int | float | str], seed: int
@@ -297,7 +348,7 @@ def joined(table: Table, columns: Sequence[str], join: str) -> list[str]:
         for row, value in enumerate(values):
             if value is not None and not isinstance(value, str):
                 raise DataError(
-                    f"The column {name!r} of {table.where} holds no text: row {row + 1} is {abridged(value)} "
+                    f"The column {name!r} of {table.where} holds no text: row {table.number(row)} is {abridged(value)} "
                     f"({type(value).__name__})."
                 )
             if value and (half := lone_surrogate(value)):
@@ -326,7 +377,7 @@ def _check_labels(table: Table, column: str) -> None:
     for row, value in enumerate(table.column(column)):
         if not (value is None or isinstance(value, str | int | float | Decimal)):
             raise DataError(
-                f"The column {column!r} of {table.where} holds no labels: row {row + 1} is {abridged(value)} "
+                f"The column {column!r} of {table.where} holds no labels: row {table.number(row)} is {abridged(value)} "
                 f"({type(value).__name__})."
             )
         if isinstance(value, str) and (half := lone_surrogate(value)):
@@ -335,7 +386,8 @@ def _check_labels(table: Table, column: str) -> None:
 
 def _no_unicode(table: Table, column: str, row: int, half: str) -> DataError:
     return DataError(
-        f"The column {column!r} of {table.where} holds what is no Unicode text: row {row + 1} has the lone surrogate {half}.",
+        f"The column {column!r} of {table.where} holds what is no Unicode text: row {table.number(row)} has the lone "
+        f"surrogate {half}.",
         hint="It is half of a character; an emoji cut in two leaves one. Repair the row or remove it.",
     )
 
@@ -366,13 +418,14 @@ def _bad_labels(table: Table, column: str, labels: Labels, bad: Sequence[int]) -
     known = list(labels.values) or list(labels.names)
     numbers = "" if labels.values else f" (or an index in 0..{len(labels.names) - 1})"
     near = did_you_mean(value, known) if isinstance(value, str) and len(value) <= _LONGEST_LABEL else ""
-    rows = _listed(bad)
+    rows = _listed(table, bad)
     count = f"{len(bad)} bad labels, in rows" if len(bad) > 1 else "1 bad label, in row"
     unlabelled = (
         " A label of -1 marks rows that were published without labels." if str(value).strip() in ("-1", "-1.0") else ""
     )
     return DataError(
         f"{table.where}: the label {abridged(value)} in column {column!r} is not one of {', '.join(map(abridged, known[:10]))}"
+        f"{', ...' if len(known) > 10 else ''}"
         f"{numbers}: {count} {rows} (counted from 1).{unlabelled} {near}".rstrip()
     )
 
@@ -382,13 +435,13 @@ def _missing_labels(table: Table, column: str, rows: Sequence[int]) -> DataError
     which = f"{len(rows)} rows have none, rows" if len(rows) > 1 else "1 row has none, row"
     word = value.strip() if isinstance(value, str) else ""
     return DataError(
-        f"{table.where}: the label {value!r} in column {column!r} is missing: {which} {_listed(rows)} (counted from 1).",
+        f"{table.where}: the label {value!r} in column {column!r} is missing: {which} {_listed(table, rows)} (counted from 1).",
         hint=f"If {word!r} is the name of a class, say so in `labels` or `label_values`." if word else None,
     )
 
 
-def _listed(rows: Sequence[int]) -> str:
-    return ", ".join(str(row + 1) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+def _listed(table: Table, rows: Sequence[int]) -> str:
+    return ", ".join(str(table.number(row)) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
 
 
 def _without_duplicates(dataset: Dataset, notes: dict[str, int | float | str]) -> Dataset:

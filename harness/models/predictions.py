@@ -160,8 +160,10 @@ class Predictions(GivenModel):
         """The row of the file for every example; every row belongs to one."""
         wanted: Mapping[Any, list[int]]
         if "id" in frame:
-            keys: list[Any] = [name if "/" in name else f"test/{name}" for name in self._names(frame)]
             mine: list[Any] = [example.id for example in examples]
+            # A test set that was drawn from the training file keeps the ids of that file.
+            split = "train" if mine and not any(name.startswith("test/") for name in mine) else "test"
+            keys: list[Any] = [name if "/" in name else f"{split}/{name}" for name in self._names(frame)]
         else:
             pairs = frame["text_pair"].tolist() if "text_pair" in frame else [None] * len(frame)
             keys = [

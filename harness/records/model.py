@@ -80,7 +80,9 @@ class DataRecord(_Part):
     validation: int
     test: int
     notes: dict[str, int | float | str] = Field(default_factory=dict)
-    """Rows dropped, duplicates across splits, revisions."""
+    """Rows dropped, duplicates across splits, revisions, separators that were guessed."""
+    class_sizes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """Examples of each class by split; empty in records of before these were kept."""
 
 
 class ScoreRecord(_Part):

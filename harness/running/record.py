@@ -71,6 +71,7 @@ def write_cell(
             description=data.task.description,
             **data.sizes,
             notes=dict(data.notes),
+            class_sizes={split: tuple(sizes) for split, sizes in data.class_sizes.items()},
         ),
         components=dict(cell.components),
         counts=counts(cell, inputs),

@@ -31,4 +31,4 @@ class Corrupt(Stage[CorruptedData]):
         labels, noisy = inject_label_noise(labels_of(data.train), data.task.num_labels, self.share, seed=self.seed)
         train = [replace(example, label=int(label)) for example, label in zip(data.train, labels, strict=True)]
         splits = {**data.splits, "train": train}
-        return CorruptedData(data.task, splits, data.notes, data.fingerprint, data.sizes, noisy)
+        return CorruptedData(data.task, splits, data.notes, data.fingerprint, data.sizes, data.class_sizes, noisy)

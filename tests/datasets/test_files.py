@@ -196,7 +196,7 @@ def test_identity_follows_the_contents_and_not_the_place(folder, tmp_path_factor
     [
         ({"train": "trian.csv"}, r"There is no data file .*trian\.csv\. Did you mean 'train\.csv'\?"),
         ({"train": "sub/train.csv"}, "the folder .*sub does not exist"),
-        ({"train": "."}, "is a folder"),
+        ({"train": "."}, "holds no texts: expected a folder for each class"),
         ({"text": "txt"}, r"train\.csv has no column 'txt'\. Did you mean 'text'\?"),
         ({"label": "class"}, r"has no column 'class'\. Known: label, text\."),
         ({"text_pair": "second"}, "has no column 'second'"),
@@ -239,7 +239,7 @@ def test_inconsistent_options(folder, options, message):
         (
             "train.csv",
             b"text,label\na,0\n   ,1\nc,1\n,0\n",
-            r"2 rows of .*train\.csv have no text; the first is row 2 ",
+            r"2 rows of .*train\.csv without text; the first is row 2 ",
         ),
         ("train.parquet", b"not parquet", "not a readable Parquet file"),
         ("train.jsonl", b'{"text": "a", "label": 0}\n{"text": \n', r"Line 2 of .* is not JSON"),
@@ -250,7 +250,8 @@ def test_inconsistent_options(folder, options, message):
             r"Line 2 of .* has no column 'label'.*'lable'",
         ),
         ("train.jsonl", b'{"text": "a", "label": 0}\n{"text": 5, "label": 1}\n', r"holds no text: row 2 is 5 \(int\)"),
-        ("train.xlsx", b"", r"format of .* is not known\. Known suffixes: \.csv, \.tsv, \.jsonl, \.parquet"),
+        ("train.doc", b"", r"format of .* is not known\. Known suffixes: \.csv, \.tsv, \.txt, \.jsonl"),
+        ("train.xlsx", b"", r"train\.xlsx is a workbook, which is not read\.\nSave the sheet as CSV"),
     ],
 )
 def test_wrong_files(folder, name, content, message):

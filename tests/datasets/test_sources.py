@@ -110,6 +110,8 @@ def test_duplicates_are_counted_across_splits():
     data = Dataset(TASK, [*split("train", [0, 1]), *split("train", [0])], again, [again[0], again[2]])
     assert duplicates(data) == {
         "duplicates_train": 1,
+        "duplicates_test": 0,
+        "contradictions": 1,
         "duplicates_train_validation": 1,
         "duplicates_train_test": 1,
         "duplicates_validation_test": 2,

@@ -60,7 +60,7 @@ def suite(folder, models, **more):
         "datasets": {"reviews": {"use": "labelled", "path": str(folder / "data.csv")}},
     }
     made["datasets"]["reviews"]["model"] = next(iter(models))
-    made |= {"arms": {name: {"given": name} for name in models}, "metrics": ["accuracy", "uu", "ece", "blind-spots"]}
+    made |= {"arms": {name: {"given": name} for name in models}, "metrics": ["accuracy", "uu"]}
     return parse_suite(made | {"test_attack": {"use": "deepwordbug", "limit": 6}} | more)
 
 
@@ -257,7 +257,8 @@ def test_a_budget_of_requests_and_an_address_where_nobody_is(folder, tmp_path, s
         )
 
 
-def test_an_audit_in_one_line(folder, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_an_audit_of_a_pipeline_in_one_line(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     asked = [
@@ -274,10 +275,35 @@ def test_an_audit_in_one_line(folder, tmp_path, monkeypatch):
     assert "30 examples, classes negative, positive" in found.output
     assert "8 examples, of those it had right" in found.output
     assert (tmp_path / "runs" / "audit-data" / "report.html").is_file()
-    found = CliRunner().invoke(
-        app, ["audit", str(folder / "data.csv"), "--predictions", str(folder / "predictions.csv")]
-    )
+
+
+def test_an_audit_of_predictions_says_what_the_data_is_like(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    with (folder / "data.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with (tmp_path / "mine.csv").open("w", newline="", encoding="utf-16") as file:
+        numbered = [(text, NAMES.index(label), "de") for text, label in rows[1:]]
+        csv.writer(file, delimiter=";").writerows([("text", "label", "language"), *numbered, ("more", 0, "en")])
+    asked = [
+        "audit",
+        "mine.csv",
+        "--predictions",
+        str(folder / "predictions.csv"),
+        "--labels",
+        "negative",
+        "--labels",
+        "positive",
+    ]
+    found = CliRunner().invoke(app, [*asked, "--encoding", "utf-16", "--filter", "language=de"])
     assert found.exit_code == 0, found.output
     assert "attacked" not in found.output.partition("30 examples")[2]
+    assert "separated by ';'" in found.output
+    assert "0 is negative, 1 is positive" in found.output
+    page = (tmp_path / "runs" / "audit-mine" / "report.html").read_text(encoding="utf-8")
+    assert "Labels are numbers, taken as indices of classes: 0 is negative, 1 is positive." in page
+    assert "0 train" not in page
+    with pytest.raises(HarnessError, match="expected COLUMN=VALUE"):
+        CliRunner().invoke(app, [*asked, "--filter", "language"], catch_exceptions=False)
     with pytest.raises(HarnessError, match="Say what to audit"):
-        CliRunner().invoke(app, ["audit", str(folder / "data.csv")], catch_exceptions=False)
+        CliRunner().invoke(app, ["audit", "mine.csv"], catch_exceptions=False)

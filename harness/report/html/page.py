@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.records.model import Record, RecordFolder
+from harness.report.data import classes_listed, data_said
 from harness.report.html import examples, spots
 from harness.report.html.breakdowns import breakdowns
 from harness.report.html.charting import charting
@@ -38,8 +39,6 @@ MOST_EXAMPLES = 2_500_000
 """Bytes that the browser of examples takes at most."""
 MOST_POINTS = 1_800
 """Points of a blind-spot map at most, fewer where there are many data sets."""
-MOST_NAMES = 12
-"""Names of classes that are listed in a sentence."""
 SEED = 0
 """Decides what is drawn where not everything is shown."""
 
@@ -88,13 +87,14 @@ def section_context(section: Section, leaderboard: Leaderboard, *, points: int) 
     parts = [data.description] if data.description else []
     others = f"{data.train:,} training, {data.validation:,} validation and " if data.train else ""
     parts.append(f"{others}{data.test:,} test examples;")
-    named = ", ".join(data.labels[:MOST_NAMES]) + ("" if len(data.labels) <= MOST_NAMES else ", …")
-    several = f"{len(data.labels)} classes ({named})" if len(data.labels) > MOST_NAMES else f"classes {named}"
-    parts.append(f"{several}; {plural(len(section.arms), 'arm')}, {plural(len(section.seeds), 'seed')}.")
+    parts.append(
+        f"{classes_listed(data.labels)}; {plural(len(section.arms), 'arm')}, {plural(len(section.seeds), 'seed')}."
+    )
     return {
         "key": section.key,
         "title": section.title,
         "summary": " ".join(parts),
+        "notes": data_said(data),
         "arms": [(arm, section.palette.index(arm) % 8) for arm in section.arms],
         "figures": [chart_context(chart) for chart in found],
         "breakdowns": breakdowns(section),

@@ -123,11 +123,7 @@ def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
         ]
         color = palette.index(row.arm) % 8 if row.arm in palette else None
         rows.append(TableRow(row, color, row.arm == board.baseline and not row.reported, cells))
-    sizes = [
-        f"{count:,} {split}"
-        for split in ("train", "validation", "test")
-        if (count := getattr(board, split)) is not None
-    ]
+    sizes = [f"{count:,} {split}" for split in ("train", "validation", "test") if (count := getattr(board, split))]
     caption = " · ".join(part for part in (f"suite {board.suite}", " / ".join(sizes)) if part)
     notes = [
         *columns.remarks(board),

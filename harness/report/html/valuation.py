@@ -48,6 +48,7 @@ def _section(report: ValuationReport, key: str) -> dict[str, Any]:
         "key": key,
         "title": report.dataset,
         "summary": f"{plural(len(report.board), 'valuator')}, {plural(seeds, 'seed')}, {noise}.",
+        "notes": [],
         "arms": [],
         "headings": [heading for heading, _ in COLUMNS.values()],
         "rows": [(row["valuator"], report.cells(row)) for row in report.board.to_dict("records")],

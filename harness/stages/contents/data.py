@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class LoadedData(ExampleSource):
         notes: Rows dropped, duplicates across splits, revisions of the source.
         fingerprint: Digest over texts, labels and tags of all splits.
         sizes: Number of examples by split.
+        class_sizes: Number of examples of each class, by split.
     """
 
     task: Task
@@ -66,13 +68,15 @@ class LoadedData(ExampleSource):
     notes: Mapping[str, Any]
     fingerprint: str
     sizes: Mapping[str, int]
+    class_sizes: Mapping[str, Sequence[int]]
 
     @classmethod
     def of(cls, dataset: Dataset, fingerprint: str) -> LoadedData:
         """A data set in memory."""
         splits = {split: getattr(dataset, split) for split in SPLITS}
         sizes = {split: len(examples) for split, examples in splits.items()}
-        return LoadedData(dataset.task, splits, dict(dataset.notes), fingerprint, sizes)
+        classes = {split: _class_sizes(examples, dataset.task) for split, examples in splits.items()}
+        return LoadedData(dataset.task, splits, dict(dataset.notes), fingerprint, sizes, classes)
 
     @property
     def train(self) -> Sequence[Example]:
@@ -97,7 +101,12 @@ class LoadedData(ExampleSource):
         """One parquet file per split, and the rest as JSON."""
         for split in SPLITS:
             write_examples(folder / f"{split}.parquet", self.splits[split])
-        facts = {"notes": dict(self.notes), "fingerprint": self.fingerprint, "sizes": dict(self.sizes)}
+        facts = {
+            "notes": dict(self.notes),
+            "fingerprint": self.fingerprint,
+            "sizes": dict(self.sizes),
+            "class_sizes": {split: list(sizes) for split, sizes in self.class_sizes.items()},
+        }
         write_json(folder / "data.json", {"task": asdict(self.task), **facts})
 
     @classmethod
@@ -116,11 +125,16 @@ class LoadedData(ExampleSource):
         }
 
 
+def _class_sizes(examples: Sequence[Example], task: Task) -> list[int]:
+    found = Counter(example.label for example in examples)
+    return [found[label] for label in range(task.num_labels)]
+
+
 @dataclass(frozen=True)
 class CorruptedData(LoadedData):
     """A data set whose training labels are partly wrong.
 
-    ``notes``, ``fingerprint`` and ``sizes`` are those of the data set as it was loaded.
+    ``notes``, ``fingerprint``, ``sizes`` and ``class_sizes`` are those of the data set as it was loaded.
 
     Attributes:
         noisy: ``(n_train,)`` which labels were flipped.
@@ -158,7 +172,8 @@ class SampledData(LoadedData):
             "test": [data.test[int(row)] for row in rows],
         }
         sizes = {split: len(examples) for split, examples in splits.items()}
-        return SampledData(data.task, splits, data.notes, data.fingerprint, sizes, rows)
+        classes = {split: _class_sizes(examples, data.task) for split, examples in splits.items()}
+        return SampledData(data.task, splits, data.notes, data.fingerprint, sizes, classes, rows)
 
     def write(self, folder: Path) -> None:
         """As the data set that it is, and the rows."""

@@ -39,7 +39,8 @@
       board.hidden = inBoard === 0;
       shown += inBoard;
     }
-    byId("leaderboard-status").textContent = shown === total ? `${total} rows` : `${shown} of ${total} rows`;
+    const rows = total === 1 ? "row" : "rows";
+    byId("leaderboard-status").textContent = shown === total ? `${total} ${rows}` : `${shown} of ${total} ${rows}`;
   }
   byId("leaderboard-filters").addEventListener("submit", (event) => event.preventDefault());
   for (const id of ["leaderboard-search", "leaderboard-board", "leaderboard-reported"]) byId(id)?.addEventListener("input", filter);
