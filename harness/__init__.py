@@ -77,15 +77,24 @@ __all__ = [
 ]
 
 
+_MODULES = {
+    "errors": "harness.errors",
+    "hooks": "harness.observers.hooks",
+    "progress": "harness.progress",
+    "testing": "harness.testing",
+}
+"""Modules that plugins use, by the name that they have after ``import harness`` alone."""
+
+
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _HOME and name not in _MODULES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOME[name]), name)
+    value = import_module(_MODULES[name]) if name in _MODULES else getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_MODULES})

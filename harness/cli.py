@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 app = typer.Typer(
     help="Benchmark for finding and mitigating the blind spots (confident errors) of text classifiers.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -54,8 +54,20 @@ StoreFolder = Annotated[Path, typer.Option("--store", metavar="FOLDER", help="Th
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from harness.version import __version__
+
+        typer.echo(f"bliss-harness {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end."),
+    ] = False,
     no_plugin: Annotated[
         list[str] | None,
         typer.Option("--no-plugin", metavar="DISTRIBUTION", help="Leave out a plugin distribution (repeatable)."),
@@ -220,10 +232,23 @@ def plan(
 
 
 @app.command()
-def validate(suite: SuiteFile, overrides: Overrides = None) -> None:
+def validate(suite: SuiteFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check a suite: every key, name and option of every component."""
-    from harness.suite import load_suite
+    from harness.suite import SuiteError, load_suite
 
+    if as_json:
+        import json
+
+        problems: list[dict[str, str]] = []
+        try:
+            load_suite(suite, overrides=overrides or ())
+        except SuiteError as error:
+            problems = [
+                {"where": str(one.place), "key": ".".join(map(str, one.path)), "message": one.message}
+                for one in error.problems
+            ]
+        typer.echo(json.dumps({"suite": str(suite), "valid": not problems, "problems": problems}, indent=2))
+        raise typer.Exit(2 if problems else 0)
     checked = load_suite(suite, overrides=overrides or ())
     sizes = [(len(checked.datasets), "data set"), (len(checked.arms), "arm"), (len(checked.seeds), "seed")]
     typer.echo(f"{suite}: valid. {', '.join(_count(number, noun) for number, noun in sizes)}.")

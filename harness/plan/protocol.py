@@ -331,7 +331,7 @@ class Protocol:
 
     def assess(self, valuator: str, valuation: Valuation, seed: int) -> Assess:
         """The assessment of a valuator under a seed of its own, on this repetition's data."""
-        data = self.interned(Corrupt(self._title("corrupt"), self.load, valuation.noise, self._seed("noise")))
+        data = self.interned(Corrupt(self._title("label noise"), self.load, valuation.noise, self._seed("noise")))
         encoder = None
         if self.finetuned:  # a classifier that has seen the wrong labels, as a user's would have
             title = self._title("fine-tune", "corrupted")
