@@ -237,16 +237,16 @@ def _balanced(record: RecordFolder, tau: float) -> float:
 
 
 def _spots(record: RecordFolder, screen: Console, tau: str) -> None:
+    from harness.report.groups import Group
+    from harness.report.notes import no_spots
+
     names = record.header.data.labels
     table = record.frame("tables/blind-spots.blind_spots")
     exemplars = record.frame("tables/blind-spots.blind_spot_exemplars")
     own = None if table is None else table[table["arm"] == "this"]
     if own is None or exemplars is None or not len(own):
-        screen.print(
-            f"No blind spots: no three of the confident errors (τ = {tau}) lie close together.",
-            markup=False,
-            soft_wrap=True,
-        )
+        for line in no_spots(Group([record])):
+            screen.print(line, markup=False, soft_wrap=True)
         return
     screen.print(f"Blind spots: confident errors (τ = {tau}) that lie close together", style="bold", markup=False)
     for row in own.head(SHOWN_SPOTS).to_dict("records"):

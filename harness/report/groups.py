@@ -85,7 +85,7 @@ class Member:
         attacked = probabilities(self.record, frame, "perturbed_prob")
         return separate(labels, probs, attacked, self.succeeded, (frame["status"] != UNATTACKED).to_numpy(bool))
 
-    @property
+    @cached_property
     def deployed(self) -> Predictions:
         """The predictions after the attack on every test example; the clean ones of those that were not attacked."""
         found = self.populations.get(DEPLOYED, self.populations[CLEAN])

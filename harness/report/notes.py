@@ -47,11 +47,11 @@ def notes(group: Group, baseline: str | None, primary: str | None) -> list[str]:
             "deployed and attacked figures are of these, clean ones of all."
         )
     found += [f"{name} ran code that came with its checkpoint, as the suite allowed." for name in sorted(trusted)]
-    return found + worst_lines(group) + _no_spots(group)
+    return found + worst_lines(group) + no_spots(group)
 
 
-def _no_spots(group: Group) -> list[str]:
-    """Why arms have no blind spots, where the metric looked for them."""
+def no_spots(group: Group) -> list[str]:
+    """Why arms have no blind spots, line by line, where the metric looked for them."""
     lines: dict[str, list[str]] = {}
     for arm in group.arms:
         members = group.members[arm].values()
@@ -65,7 +65,7 @@ def _no_spots(group: Group) -> list[str]:
             int(member.populations.get(population, member.populations[CLEAN]).uu(tau).sum()) for member in members
         ]
         how = "no" if max(counts) == 0 else f"{max(counts):,}" if len(counts) == 1 else f"at most {max(counts):,}"
-        why = f"it has {how} unknown unknowns at {tau:g} ({population})"
+        why = f"it has {how} unknown unknown{'' if max(counts) == 1 else 's'} at {tau:g} ({population})"
         if max(counts) >= least:
             why += f", of which no {least} lie close together (options closeness and min_size of blind-spots)"
         elif max(counts):

@@ -19,6 +19,9 @@ from harness.types import Texts
 if TYPE_CHECKING:
     from harness.types import FloatArray, IntArray
 
+_TOGETHER = 4096
+"""Clusters that are drawn with one call: few calls for small groups, arrays that stay in the cache for large test sets."""
+
 
 def cluster_id(texts: Texts) -> str:
     """Name of the cluster of an example: a digest of its text or pair, the same for every repetition of it.
@@ -75,9 +78,12 @@ def resample_weights(clusters: int, *, count: int, seed: int, batch: int = 64) -
     import numpy as np
 
     rng = np.random.default_rng(seed)
+    together = max(1, _TOGETHER // clusters)
     for start in range(0, count, batch):
         size = min(batch, count - start)
         weights = np.empty((size, clusters))
-        for row in range(size):
-            weights[row] = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+        for row in range(0, size, together):
+            part = weights[row : row + together]
+            drawn = rng.integers(0, clusters, part.shape) + clusters * np.arange(len(part))[:, np.newaxis]
+            part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
         yield weights

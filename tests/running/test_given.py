@@ -298,6 +298,7 @@ def test_an_audit_of_predictions_says_what_the_data_is_like(folder, tmp_path, mo
     found = CliRunner().invoke(app, [*asked, "--encoding", "utf-16", "--filter", "language=de"])
     assert found.exit_code == 0, found.output
     assert "attacked" not in found.output.partition("30 examples")[2]
+    assert "No blind spots of given: it has" in found.output
     assert "separated by ';'" in found.output
     assert "0 is negative, 1 is positive" in found.output
     page = (tmp_path / "runs" / "audit-mine" / "report.html").read_text(encoding="utf-8")
