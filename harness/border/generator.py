@@ -13,7 +13,8 @@ from harness.border.calls import drawn
 from harness.border.numbers import described, fault, integer
 from harness.border.texts import parts, string
 from harness.components.example import Example
-from harness.components.generator import Rejected, SyntheticExample, Usage
+from harness.components.generator import Rejected, SyntheticExample
+from harness.components.usage import Usage
 
 if TYPE_CHECKING:
     from harness.components.generator import GenerationTask, Generator, UnknownUnknown

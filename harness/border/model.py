@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from harness.border.calls import calling
 from harness.border.numbers import described, fault, real
 from harness.components.model import Classifier
 from harness.components.probabilities import require_proper
+from harness.components.usage import Usage
 
 if TYPE_CHECKING:
     from harness.components.example import Example
@@ -53,6 +55,12 @@ def loaded(trained: TrainedClassifier, model: Configured[Model], context: Contex
     if keep and isinstance(trained.source, Path):
         _kept[key] = found
     return found
+
+
+def note_bill(context: Context, classifier: Classifier) -> None:
+    """Keep among the facts of a stage what asking its classifier has cost, if it was paid for."""
+    if (usage := classifier.billed()) != Usage():
+        context.facts["usage"] = asdict(usage)
 
 
 def embeddings(entry: Entry, rows: Any, n: int) -> FloatArray:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import Selection, console
-from harness.components.generator import Generator, Usage
+from harness.components.generator import Generator
+from harness.components.usage import Usage
 from harness.unknowns import quota
 
 if TYPE_CHECKING:
@@ -39,16 +40,22 @@ def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
         for stage in plan.stages()
     ]
     usage = expected_usage(plan, artifacts, needed)
+    asking = billed_stages(plan, needed)
     lacking = complaints(suite, to_compute)
     if as_json:
-        print(json.dumps({"suite": suite.name, "stages": rows, "language_models": usage, "missing": lacking}, indent=2))
+        print(
+            json.dumps(
+                {"suite": suite.name, "stages": rows, "language_models": usage, "asking": asking, "missing": lacking},
+                indent=2,
+            )
+        )
         return
-    _print(suite.name, rows, usage)
+    _print(suite.name, rows, usage, asking)
     for line in lacking:
         console().print(f"Missing: {line}", style="yellow", markup=False)
 
 
-def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str, Any]]) -> None:
+def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str, Any]], asking: list[str]) -> None:
     from rich.table import Table
 
     screen = console()
@@ -59,7 +66,14 @@ def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str,
     screen.print(table)
     tally = {state: sum(row["state"] == state for row in rows) for state in styles}
     screen.print(f"\n{name}: {len(rows)} stages; " + ", ".join(f"{n} {state}" for state, n in tally.items() if n))
-    if not usage:
+    if asking:
+        shown = ", ".join(asking[:4]) + (f" and {len(asking) - 4} more" if len(asking) > 4 else "")
+        screen.print(
+            f"Language models as classifiers, {shown}: one call for each text that has no answer yet; an attack asks dozens to"
+            " hundreds of texts per example.",
+            markup=False,
+        )
+    if not usage and not asking:
         screen.print("Language models: no calls.")
     if len(usage) > 1:
         names = ("requests", "prompt_tokens", "completion_tokens", "cost")
@@ -69,6 +83,17 @@ def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str,
             f"Language models, {title}: at most {amount['requests']:,} calls, about {amount['prompt_tokens']:,} tokens in, "
             f"{amount['completion_tokens']:,} tokens out" + (f", ${amount['cost']:,.2f}" if amount["cost"] else "")
         )
+
+
+def billed_stages(plan: Plan, needed: set[str]) -> list[str]:
+    """The stages that still have to ask a classifier that is paid for, by title; how often is not known beforehand."""
+    from harness.stages.attack_test import AttackTest
+    from harness.stages.elicit import Elicit
+    from harness.stages.given import Given
+    from harness.stages.predict import Predict
+
+    asking = (stage for stage in plan.stages() if isinstance(stage, AttackTest | Elicit | Given | Predict))
+    return [stage.title for stage in asking if stage.id in needed and stage.model.component.billed]
 
 
 def expected_usage(plan: Plan, store: Store, needed: set[str]) -> dict[str, dict[str, Any]]:

@@ -10,11 +10,11 @@ from harness.components.generator import (
     Rejected,
     SyntheticExample,
     UnknownUnknown,
-    Usage,
 )
 from harness.components.metric import AttackedTest, Metric, Outcome, Score, Scores
 from harness.components.model import Classifier, Encoding, Model
 from harness.components.selector import AdaptiveSelector, Search, SelectionProblem, Selector
+from harness.components.usage import Usage
 from harness.components.valuator import ValuationProblem, Valuator
 
 __all__ = [

@@ -42,6 +42,7 @@ PLUMBING = frozenset(
         "harness.components.code",
         "harness.components.source",
         "harness.components.paths",
+        "harness.components.usage",
         "harness.disk",
         "harness.errors",
         "harness.progress",
@@ -53,9 +54,9 @@ PLUMBING = frozenset(
         "harness.version",
     }
 )
-"""Modules of the core that cannot change what is computed: messages, bars and types; views that cannot be written to; finding
-components and files, whose names, options and contents are in the identity themselves; how artifacts are addressed and
-opened."""
+"""Modules of the core that cannot change what is computed: messages, bars, bills and types; views that cannot be written to;
+finding components and files, whose names, options and contents are in the identity themselves; how artifacts are addressed
+and opened."""
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 

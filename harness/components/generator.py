@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.components.base import Component
 from harness.components.example import Example, Task
 from harness.components.model import Classifier
+from harness.components.usage import Usage
 from harness.types import Texts
 
 if TYPE_CHECKING:
@@ -80,26 +81,6 @@ class Rejected:
     role: str
     reason: str
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What generation cost; several are summed. ``cost`` is money in US dollars, 0 when the price is not known."""
-
-    requests: int = 0
-    cached: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.requests + other.requests,
-            self.cached + other.cached,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cost + other.cost,
-        )
 
 
 @dataclass(frozen=True, slots=True)

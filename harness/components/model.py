@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from harness.components.base import Component
 from harness.components.example import Example
+from harness.components.usage import Usage
 from harness.errors import InputError
 from harness.types import Texts
 
@@ -99,6 +100,10 @@ class Classifier(ABC):
         Other processes load it, so it must predict with the same bits. Never pickle: artifacts are shared.
         """
 
+    def billed(self) -> Usage:
+        """What asking it has cost since this was last called, for records; nothing where nobody is paid."""
+        return Usage()
+
     def predict_proba(self, texts: Sequence[Texts]) -> FloatArray:
         """Class probabilities of texts: ``(n, K)`` float32. Each distinct encoding is computed once."""
         import numpy as np
@@ -121,6 +126,9 @@ class Model(Component):
 
     trainable: ClassVar[bool] = True
     """Whether it can be fine-tuned; else only :meth:`given` makes a classifier of it."""
+
+    billed: ClassVar[bool] = False
+    """Whether asking its classifiers is paid for."""
 
     queryable: ClassVar[bool] = True
     """Whether its classifiers answer for any text. One of which only some predictions are known cannot be attacked."""

@@ -102,11 +102,16 @@ class _Parts:
         return self._keep(part, available(part, self._store, self._report))
 
     def facts(self, seconds: float, memory: int | None) -> dict[str, Any]:
-        """What the stage took together with its parts: seconds in all, and the largest peak memory (bytes)."""
+        """What the stage took together with its parts: seconds in all, the largest peak memory (bytes), bills."""
         metas = [artifact.meta for artifact in self._used.values()]
         peaks = [memory or 0, *(int(meta.get("peak_memory", 0)) for meta in metas)]
         seconds += sum(float(meta.get("seconds", 0.0)) for meta in metas)
-        return {"seconds": seconds} | ({"peak_memory": max(peaks)} if any(peaks) else {})
+        usage: dict[str, float] = {}
+        for meta in metas:
+            for name, amount in meta.get("usage", {}).items():
+                usage[name] = usage.get(name, 0) + amount
+        took = {"seconds": seconds} | ({"peak_memory": max(peaks)} if any(peaks) else {})
+        return took | ({"usage": usage} if usage else {})
 
     def _keep(self, part: Stage[Any], artifact: Artifact) -> Artifact:
         self._used[part.id] = artifact

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.border.attack import attacked
-from harness.border.model import loaded
+from harness.border.model import loaded, note_bill
 from harness.components.attack import Attack
 from harness.components.metric import AttackedTest
 from harness.components.model import Model
@@ -69,6 +69,7 @@ class AttackTest(Stage[AttackedExamples]):
                 results.append(result)
                 succeeded += result.status == "succeeded"
                 bar.advance(1, succeeded=succeeded)
+        note_bill(context, victim)
         found = AttackedTest(
             [str(result.status) for result in results],
             [result.perturbed for result in results],

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from harness.border.frozen import frozen
 from harness.border.generator import generated
 from harness.border.model import loaded
-from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample, Usage
+from harness.components.generator import GenerationTask, Generator, Rejected, SyntheticExample
 from harness.components.model import Model
 from harness.components.texts import lone_surrogate, writable
+from harness.components.usage import Usage
 from harness.progress import progress
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings

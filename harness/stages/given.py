@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.border.calls import calling
-from harness.border.model import classifier
+from harness.border.model import classifier, note_bill
 from harness.components.model import Model
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.classifier import TrainedClassifier
@@ -33,4 +33,5 @@ class Given(Stage[TrainedClassifier]):
             found = model.given(data.task.labels, (*data.validation, *data.test))
         made = classifier(self.model.entry, found)
         context.facts["classes"] = made.said
+        note_bill(context, made)
         return TrainedClassifier(made)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.border.calls import calling
-from harness.border.model import loaded, probabilities
+from harness.border.model import loaded, note_bill, probabilities
 from harness.components.model import Model
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Probabilities
@@ -52,5 +52,6 @@ class Predict(Stage[Probabilities]):
         classifier = loaded(inputs[self.classifier], self.model, context, keep=self.is_part)
         with calling(self.model.entry):
             probs = classifier.predict_proba([example.texts for example in examples])
+        note_bill(context, classifier)
         what = f"{self.split} examples"
         return Probabilities(probabilities(self.model.entry, probs, what, examples, classifier.num_labels))

@@ -13,7 +13,8 @@ import pytest
 import harness
 from harness.commands.cache import show_cache
 from harness.commands.plan import expected_usage
-from harness.components.generator import Generator, Usage
+from harness.components.generator import Generator
+from harness.components.usage import Usage
 from harness.engines.demand import missing
 from harness.running.runner import prepare
 from harness.store import Store

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.border.attack import attacked
-from harness.border.model import loaded
+from harness.border.model import loaded, note_bill
 from harness.components.attack import Attack
 from harness.components.metric import AttackedTest
 from harness.components.model import Model
@@ -85,6 +85,7 @@ class AttackTraining(Stage[AttackedPlaces]):
                     result.perturbed_probs,
                 )
                 bar.advance(1)
+        note_bill(context, victim)
         status, perturbed, queries, original, probs = zip(*(rows[place] for place in self.places), strict=True)
         found = AttackedTest(list(status), list(perturbed), np.stack(probs), np.asarray(queries, dtype=np.int64))
         return AttackedPlaces(self.places, found, np.stack(original))

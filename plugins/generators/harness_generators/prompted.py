@@ -45,6 +45,7 @@ class Prompted(Server, UntrainedModel):
     """
 
     api_version: ClassVar[int] = 1
+    billed: ClassVar[bool] = True
     called: ClassVar[str] = "The model prompted"
     neutral: ClassVar[frozenset[str]] = Server.neutral | {
         *("max_requests", "max_total_tokens", "max_cost"),
@@ -137,10 +138,17 @@ class _Asking(TextClassifier):
         self._cache = AnswerCache(options._kept_in)
         self._budget = Budget(options.max_requests, options.max_total_tokens, options.max_cost)
         self._spent, self._reserved = Usage(), dict[str, Usage]()
+        self._billed = Usage()
+        self._seen: set[str] = set()
         self._form: Form | None = None
 
     def save(self, folder: Path) -> None:
         write_order(folder, self._order, self.said, asked=[list(pair) for pair in self._asked])
+
+    def billed(self) -> Usage:
+        """See :meth:`harness.components.Classifier.billed`."""
+        found, self._billed = self._billed, Usage()
+        return found
 
     def first(self, text: Texts) -> None:
         """Ask about one text, and take no answer for none.
@@ -230,7 +238,19 @@ class _Asking(TextClassifier):
                 for row, answer in stream(partial(self._asking, {row: (requests[row], keys[row]) for row in missing})):
                     found[row] = answer
                     bar.advance()
+        for row, answer in enumerate(found):
+            if answer is not None and keys[row] not in self._seen:
+                self._seen.add(keys[row])
+                self._billed += self._bill(requests[row], answer, cached=row not in missing)
         return found
+
+    def _bill(self, request: Mapping[str, Any], answer: Answer, *, cached: bool) -> Usage:
+        """What an answer cost whenever it was given; counts that the server does not give are estimated."""
+        read = answer.prompt_tokens or self._options.tokens(sum(len(content) for _, content in request["messages"]))
+        written = answer.completion_tokens or self._options.tokens(len(answer.text))
+        return Usage(
+            int(not cached), int(cached), read, written, self._options.cost(read, written, answer.cached_tokens)
+        )
 
     async def _asking(
         self, missing: Mapping[int, tuple[Mapping[str, Any], str]], emit: Callable[[tuple[int, Answer | None]], None]
@@ -272,11 +292,8 @@ class _Asking(TextClassifier):
                     raise HarnessError(f"{self._options.name()} left a text unanswered: {problem}.") from None
                 return None
             finally:
-                estimate = self._reserved.pop(key)
-            prompt, completion = answer.prompt_tokens, answer.completion_tokens
-            prompt, completion = prompt or estimate.prompt_tokens, completion or estimate.completion_tokens
-            cost = self._options.cost(prompt, completion, answer.cached_tokens)
-            self._spent += Usage(1, 0, prompt, completion, cost)
+                del self._reserved[key]
+            self._spent += self._bill(request, answer, cached=False)
             answer = dataclasses.replace(answer, logprobs=_decisive(answer))
             self._cache.put(key, request, answer)
             return answer

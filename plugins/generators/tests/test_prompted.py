@@ -13,8 +13,10 @@ from harness_generators.prompted import Prompted
 from harness_generators.testing import ChatServer
 
 import harness
-from harness.components import Example
+from harness.commands.plan import billed_stages
+from harness.components import Example, Usage
 from harness.errors import HarnessError, InputError
+from harness.running.runner import prepare
 from harness.suite import SuiteError, parse_suite
 
 GOOD, BAD = ("wonderful", "superb", "charming"), ("dull", "boring", "awful")
@@ -49,10 +51,14 @@ def test_answers_are_kept_and_paid_once(tmp_path):
     with ChatServer(scorer=scorer) as server:
         model = prompted(server, max_requests=3).keeping_answers(tmp_path)
         made = model.given(labels, [Example("superb", 1)])
+        assert made.billed().requests == 1
+        assert made.billed() == Usage()
         made.save(tmp_path / "kept")
         first = made.predict_proba(["superb", "a dull film"])
         assert len(server.answered) == 2
-        again = model.load(tmp_path / "kept").predict_proba(["superb", "a dull film"])
+        loaded = model.load(tmp_path / "kept")
+        again = loaded.predict_proba(["superb", "a dull film"])
+        assert loaded.billed().cached == 2
         assert len(server.answered) == 2
         with pytest.raises(InputError, match=r"budget of one stage \(max_requests: 3\) is used up"):
             made.predict_proba(["one", "two"])
@@ -121,12 +127,17 @@ def test_an_audit_of_one_and_no_arm_that_trains(tmp_path):
             "metrics": ["accuracy", "uu"],
             "test_attack": {"use": "deepwordbug", "limit": 3},
         }
+        plan = prepare(parse_suite(data))
+        asking = billed_stages(plan, {stage.id for stage in plan.stages()})
+        assert [title.split()[0] for title in asking] == ["take", "predict", "predict", "attack"]
         run = harness.run(parse_suite(data), output=tmp_path / "runs", store=tmp_path / "store")
         assert not run.failures
         asked = len(server.answered)
         (record,) = run.records
         assert record.header.scores["accuracy/clean"].value == pytest.approx(6 / 7)
         assert record.header.scores["accuracy/attacked"].value < 1
+        assert record.header.usage["requests"] == asked
+        assert record.header.usage["prompt_tokens"] > 10 * asked
         again = harness.run(parse_suite(data), output=tmp_path / "runs2", store=tmp_path / "store2")
         assert not again.failures
         assert len(server.answered) == 2 * asked  # another store, other answers
