@@ -50,7 +50,12 @@ Datasets = Annotated[
 ]
 Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable).")]
 Limit = Annotated[int | None, typer.Option(metavar="N", help="At most N examples in every split.")]
-StoreFolder = Annotated[Path, typer.Option("--store", metavar="FOLDER", help="The artifact store.")]
+StorePlace = Annotated[
+    str,
+    typer.Option(
+        "--store", metavar="PLACE", envvar="HARNESS_STORE", help="The artifact store: a folder, or a URL (s3://...)."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -91,7 +96,7 @@ def run(
     seed: Seeds = None,
     limit: Limit = None,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StorePlace = str(DEFAULT_STORE),
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -184,7 +189,7 @@ def audit(
     ] = None,
     drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out rows without text.")] = False,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders go.")] = DEFAULT_OUTPUT,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StorePlace = str(DEFAULT_STORE),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what was found only.")] = False,
 ) -> None:
     """Audit a classifier that you have: where is it confident and wrong? Needs no suite."""
@@ -221,7 +226,7 @@ def plan(
     dataset: Datasets = None,
     seed: Seeds = None,
     limit: Limit = None,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StorePlace = str(DEFAULT_STORE),
     as_json: AsJson = False,
 ) -> None:
     """Show what `run` would compute, and what it would ask of language models; nothing is computed."""
@@ -314,7 +319,7 @@ def schema(
 
 @app.command()
 def cache(
-    store: StoreFolder = DEFAULT_STORE,
+    store: StorePlace = str(DEFAULT_STORE),
     clear: Annotated[bool, typer.Option("--clear", help="Delete all artifacts (paid responses are kept).")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check every artifact and delete the damaged ones.")] = False,
 ) -> None:

@@ -147,7 +147,7 @@ def _plain(name: str) -> str:
     )
 
 
-def run_audit(audit: Audit, *, output: Path, store: Path, quiet: bool) -> None:
+def run_audit(audit: Audit, *, output: Path, store: str, quiet: bool) -> None:
     """Run the suite of an audit and print what it found."""
     from harness.commands.common import console
     from harness.commands.run import classes_said, data_lines

@@ -6,14 +6,20 @@ import shutil
 from pathlib import Path
 
 from harness.commands.common import console
+from harness.errors import InputError
+from harness.store.places import is_url
 from harness.store.store import DamagedArtifactError, Store
 
 
-def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
+def show_cache(place: str, *, clear: bool, verify: bool) -> None:
     """Print what the store holds by kind of stage; delete or verify it if asked."""
     from rich.table import Table
 
     screen = console()
+    if is_url(place):
+        _show_remote(place, change=clear or verify)
+        return
+    root = Path(place)
     if not (root / "artifacts").is_dir():
         screen.print(f"There is no store at {root}.", markup=False)
         return
@@ -39,6 +45,25 @@ def show_cache(root: Path, *, clear: bool, verify: bool) -> None:
             shutil.rmtree(root / "unfinished", ignore_errors=True)
     screen.print(table)
     screen.print(f"\n{root}: {megabytes(total)}" + (", deleted" if clear else ""), markup=False)
+
+
+def _show_remote(url: str, *, change: bool) -> None:
+    """Print how many artifacts are at a URL, by kind of stage, and where the local copies are."""
+    from rich.table import Table
+
+    from harness.store.remote import RemoteStore
+
+    if change:
+        raise InputError(
+            f"Of a store at a URL nothing is deleted or verified: {url}.",
+            hint="What is fetched is checked on arrival. To delete, remove the objects below the URL.",
+        )
+    store = RemoteStore(url, read_only=True)
+    table = Table("stage", "artifacts", box=None, header_style="bold", pad_edge=False)
+    for kind in store.objects.names("manifests"):
+        table.add_row(kind, f"{len(store.objects.names(f'manifests/{kind}'))}")
+    console().print(table)
+    console().print(f"\n{url}; local copies: {store.root}", markup=False)
 
 
 def megabytes(size: int) -> str:

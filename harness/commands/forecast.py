@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.commands.common import Selection, console
 
 
-def show_forecast(selection: Selection, *, store: Path, engine: str | None) -> None:
+def show_forecast(selection: Selection, *, store: str, engine: str | None) -> None:
     """Print what a run would compute: stages by resource, critical path, hours as far as the store knows like stages."""
     from harness.engines.demand import missing
     from harness.engines.forecast import forecast
     from harness.engines.options import EngineOptions, factory
     from harness.running.runner import prepare
-    from harness.store.store import Store
+    from harness.store.places import open_store
 
     if engine is not None:
         factory(engine)(EngineOptions())  # is there such an engine, and what it needs
     suite = selection.suite()
-    artifacts = Store(store, read_only=True)
+    artifacts = open_store(store, read_only=True)
     needed = missing(prepare(suite).targets(), artifacts)
     found, screen = forecast(needed, artifacts), console()
     if not needed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import Selection, console
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from harness.store.store import Store
 
 
-def show_plan(selection: Selection, *, store: Path, as_json: bool) -> None:
+def show_plan(selection: Selection, *, store: str, as_json: bool) -> None:
     """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
     from harness.engines.demand import missing
     from harness.running.preflight import complaints
     from harness.running.runner import prepare
-    from harness.store.store import Store
+    from harness.store.places import open_store
 
     suite = selection.suite()
-    plan, artifacts = prepare(suite), Store(store, read_only=True)
+    plan, artifacts = prepare(suite), open_store(store, read_only=True)
     to_compute = missing(plan.targets(), artifacts)
     needed = {stage.id for stage in to_compute}
 

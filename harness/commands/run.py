@@ -19,7 +19,7 @@ def run_suite(
     selection: Selection,
     *,
     output: Path,
-    store: Path,
+    store: str,
     jobs: int | None,
     threads: int,
     engine: str | None,

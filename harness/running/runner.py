@@ -27,6 +27,7 @@ from harness.running.folder import run_folder, standing
 from harness.running.preflight import complaints
 from harness.running.record import write_cell
 from harness.stages.base import Stage
+from harness.store.places import is_url, open_store
 from harness.store.store import Artifact, DamagedArtifactError, Store
 from harness.version import __version__
 
@@ -97,7 +98,8 @@ def run(
         suite: A validated suite (:func:`harness.load_suite`).
         output: Folder for run folders; this run's is ``output/<name of the suite>``, with a digest of the plan after it
             where records of another plan are there (:func:`harness.running.folder.run_folder`).
-        store: Folder of the artifact store; one that cannot be written will do if everything is in it.
+        store: Folder of the artifact store, or the URL of one (``s3://bucket/prefix``; :mod:`harness.store.remote`). A
+            folder that cannot be written will do if everything is in it.
         engine: Name of an engine (``"ray"``; see :func:`harness.engines.chosen`), or what makes one from the store
             (:class:`harness.engines.Engine`); by default ``jobs`` chooses.
         jobs: Number of stages to compute at a time: 1 in this process, more in worker processes; ``None`` uses the machine
@@ -117,7 +119,7 @@ def run(
     make_engine = engine if callable(engine) else chosen(jobs, threads, engine=engine, address=address)
     plan = prepare(suite)
     folder, moved = run_folder(Path(output), plan)
-    artifacts = opened(Path(store), plan)
+    artifacts = opened(store, plan)
     needed = missing(plan.targets(), artifacts)
     if problems := complaints(suite, needed):
         raise InputError("\n".join(problems))
@@ -159,16 +161,18 @@ def run(
     )
 
 
-def opened(root: Path, plan: Plan) -> Store:
-    """The store at ``root``, made if absent; one that cannot be written is read only if all that the plan wants is in it.
+def opened(place: str | os.PathLike[str], plan: Plan) -> Store:
+    """The store at a place, made if absent; one that cannot be written is read only if all that the plan wants is in it.
 
     Raises:
         StoreError: It cannot be written, and there is something to compute.
     """
     try:
-        return Store(root)
+        return open_store(place)
     except StoreError:
-        store = Store(root, read_only=True)
+        if is_url(place):
+            raise
+        store = open_store(place, read_only=True)
         if missing(plan.targets(), store):
             raise
         return store

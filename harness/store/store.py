@@ -352,14 +352,27 @@ def _manifest(folder: Path) -> dict[str, Any]:
         DamagedArtifactError: It cannot be read, is not one, or differs from its own digest.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = (folder / MANIFEST).read_bytes()
+    except OSError as error:
         raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({error}).") from error
+    return checked(content, str(folder / MANIFEST))
+
+
+def checked(content: bytes, where: str) -> dict[str, Any]:
+    """A manifest from its text, less its own digest.
+
+    Raises:
+        DamagedArtifactError: It is none, or differs from its digest; the message names ``where`` it is.
+    """
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DamagedArtifactError(f"{where} is incomplete or unreadable ({error}).") from error
     if not _well_formed(manifest):
-        raise DamagedArtifactError(f"{folder} is incomplete or unreadable ({MANIFEST} is not a manifest).")
+        raise DamagedArtifactError(f"{where} is incomplete or unreadable (it is not a manifest).")
     digest = manifest.pop("sha256", None)
     if digest != (None if manifest["format"] == 1 else _digest(manifest)):
-        raise DamagedArtifactError(f"{folder / MANIFEST} differs from its checksum.")
+        raise DamagedArtifactError(f"{where} differs from its checksum.")
     found: dict[str, Any] = manifest
     return found
 
