@@ -82,10 +82,11 @@ def read_columns(path: Path, name: str) -> pd.DataFrame:
         raise InputError(f"{path}: is no file.", hint=again)
     try:
         with path.open("rb") as file:
-            schema = pq.read_schema(file)
+            about = pq.read_metadata(file)
+            schema = about.schema.to_arrow_schema()
             if twice := [column for column, count in Counter(schema.names).items() if count > 1]:
                 raise InputError(f"{path}: the column {twice[0]!r} occurs twice.", hint=again)
-            wanted = _wanted(schema, path, name)
+            wanted = _wanted(schema, path, name, empty=not about.num_rows)
             file.seek(0)
             frame = pd.read_parquet(file)
     except (OSError, ValueError, pa.ArrowException, OverflowError, TypeError, KeyError) as error:
@@ -102,8 +103,8 @@ def read_columns(path: Path, name: str) -> pd.DataFrame:
     return frame
 
 
-def _wanted(schema: pa.Schema, path: Path, name: str) -> dict[str, Column]:
-    """What the columns of a file should be, of those of which it is known; their types are."""
+def _wanted(schema: pa.Schema, path: Path, name: str, *, empty: bool) -> dict[str, Column]:
+    """What the columns of a file should be, of those of which it is known; their types are, but for a file without rows."""
     wanted = {}
     if lacking := [column for column in NEEDED.get(name, ()) if column not in schema.names]:
         raise InputError(f"{path}: column {lacking[0]!r} is missing.")
@@ -111,7 +112,7 @@ def _wanted(schema: pa.Schema, path: Path, name: str) -> dict[str, Column]:
         known = (found for pattern, found in COLUMNS.get(name, {}).items() if re.fullmatch(pattern, field.name))
         if (column := next(known, None)) is None:
             continue
-        if not _holds(field.type, column.kind):
+        if not empty and not _holds(field.type, column.kind):
             raise InputError(f"{path}: column {field.name!r} holds {field.type}, not {column.kind}.")
         wanted[field.name] = column
     return wanted

@@ -304,6 +304,8 @@ def test_an_audit_of_predictions_says_what_the_data_is_like(folder, tmp_path, mo
     page = (tmp_path / "runs" / "audit-mine" / "report.html").read_text(encoding="utf-8")
     assert "Labels are numbers, taken as indices of classes: 0 is negative, 1 is positive." in page
     assert "0 train" not in page
+    found = CliRunner().invoke(app, ["leaderboard", "check", "runs/audit-mine"])
+    assert found.exit_code == 0, found.output
     with pytest.raises(HarnessError, match="expected COLUMN=VALUE"):
         CliRunner().invoke(app, [*asked, "--filter", "language"], catch_exceptions=False)
     with pytest.raises(HarnessError, match="Say what to audit"):
