@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from harness.components.dataset import DatasetSource
 from harness.components.example import Dataset, Example, Task
-from harness.components.labels import class_index, listed, match_labels
+from harness.components.labels import class_index, listed, match_labels, whole
 from harness.components.texts import abridged, canonical, lone_surrogate
 from harness.datasets.filtering import Filter, filtered
 from harness.datasets.operations import SPLITS, draw, duplicates, limit
@@ -75,9 +75,10 @@ class Labels:
 
     def numbers(self, values: Sequence[Any]) -> bool:
         """Whether one of these values, each of a class, is a number that is taken as the index of a class with another name."""
-        return not self.values and any(
-            str(value).strip() not in self.names and not isinstance(value, bool) for value in set(values)
-        )
+        if self.values:
+            return False
+        different = (value for value in set(values) if not isinstance(value, bool))
+        return any(not {str(value).strip(), str(whole(value))} & set(self.names) for value in different)
 
     @classmethod
     def infer(cls, table: Table, column: str) -> Labels:

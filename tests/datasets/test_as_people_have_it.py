@@ -174,4 +174,6 @@ def test_numbers_that_are_taken_as_indices_are_noted(tmp_path):
     path = table(tmp_path / "a.csv", ",", rows=[(text, int(label), language) for text, label, language in rows])
     assert load(path, labels=["ham", "spam"]).notes["labels_are_indices"] == 1
     assert "labels_are_indices" not in load(path).notes
+    floats = table(tmp_path / "b.csv", ",", rows=[(text, float(label), language) for text, label, language in rows])
+    assert "labels_are_indices" not in load(floats).notes
     assert "labels_are_indices" not in load(path, label_values={0: 0, 1: 1}, labels=["ham", "spam"]).notes
