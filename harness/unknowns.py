@@ -17,6 +17,7 @@ Metrics take them from an outcome (:func:`populations`), reports from a record's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
 CLEAN, PERTURBED, DEPLOYED = POPULATIONS = ("clean", "perturbed", "deployed")
 
 TAUS: Sequence[float] = tuple(round(0.5 + step / 200, 3) for step in range(101))
-"""The thresholds of a curve over τ: 0.5 to 1 in steps of 0.005."""
+"""The thresholds of a curve over τ of two classes: 0.5 to 1 in steps of 0.005."""
+
+
+def taus(classes: int) -> Sequence[float]:
+    """The thresholds of a curve over τ: from the least confidence that there can be, 1/K, to 1 in steps of 0.005."""
+    first = math.ceil(200 / classes - 1e-9)
+    return tuple(round(step / 200, 3) for step in range(first, 201))
 
 
 class _Mask(Protocol):

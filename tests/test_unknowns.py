@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from harness.unknowns import POPULATIONS, TAUS, Predictions, is_uu, quota, separate
+from harness.unknowns import taus as thresholds_of
 
 taus = st.sampled_from([0.5, 0.55, 0.65, 0.7, 0.8, 0.9, 0.95, 0.995, 1.0])
 
@@ -73,3 +74,12 @@ def test_the_quota_is_a_share_of_the_training_set_and_never_nothing(
     fraction: float, examples: int, wanted: int
 ) -> None:
     assert quota(fraction, examples) == wanted
+
+
+def test_a_curve_begins_at_the_least_confidence_that_there_can_be() -> None:
+    assert thresholds_of(2) == TAUS
+    for classes in (3, 7, 20, 150, 348):
+        curve = thresholds_of(classes)
+        assert 0 <= curve[0] - 1 / classes < 0.005
+        assert curve[-1] == 1
+        assert np.allclose(np.diff(curve), 0.005)

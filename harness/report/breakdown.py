@@ -208,7 +208,7 @@ def worst_lines(group: Group) -> list[str]:
         parts = []
         for arm in group.arms:
             found = worst(strata, arm, score, higher_is_better=score.startswith("accuracy"))
-            if found is not None:
+            if found is not None and (found.scores[arm][score].value or score.startswith("accuracy")):
                 figure = found.scores[arm][score]
                 ends = (
                     ""

@@ -36,7 +36,10 @@ def uu_over_tau(section: Section) -> Chart:
         "select": {"type": "point", "fields": ["tau"], "nearest": True, "on": "pointerover", "clear": "pointerout"},
     }
     keys = {arm: f"a{i}" for i, arm in enumerate(section.arms)}
-    x = quantitative("tau", "Confidence threshold τ", scale={"domain": [0.5, 1], "nice": False}, axis={"tickCount": 10})
+    least = round(min(0.5, 1 / len(section.header.data.labels)), 4)
+    x = quantitative(
+        "tau", "Confidence threshold τ", scale={"domain": [least, 1], "nice": False}, axis={"tickCount": 10}
+    )
     spec = chart(
         section,
         frame.assign(key=frame["arm"].map(keys)),

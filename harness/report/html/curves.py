@@ -16,10 +16,8 @@ from harness.report.groups import Member
 from harness.report.html.sections import Section
 from harness.statistics.digits import to_significant
 from harness.types import FloatArray
-from harness.unknowns import PERTURBED, POPULATIONS, TAUS, Predictions
+from harness.unknowns import PERTURBED, POPULATIONS, Predictions, taus
 
-DRAWN = TAUS[::2]
-"""The thresholds at which curves are drawn, besides the suite's own: every second one of the table's."""
 BINS = 15
 """Equal-width confidence bins of the reliability diagram (thesis definition 2.1) where a record does not say."""
 HISTOGRAM_EDGES = np.round(np.linspace(0.0, 1.0, 21), 2)
@@ -47,7 +45,8 @@ def uu_curves(section: Section) -> pd.DataFrame:
 def _uu_counts(member: Member, thresholds: tuple[float, ...]) -> pd.DataFrame:
     stored = member.table("uu_curve", UU_CURVE)
     known = set() if stored is None else set(stored["tau"])
-    wanted = sorted({*DRAWN, *thresholds})
+    # Every second threshold of the table, besides the suite's own.
+    wanted = sorted({*taus(len(member.header.data.labels))[::2], *thresholds})
     lacking = [tau for tau in wanted if tau not in known]
     parts = [] if stored is None else [stored.loc[stored["tau"].isin(wanted), ["population", "tau", "count"]]]
     for name, predictions in member.populations.items() if lacking else ():

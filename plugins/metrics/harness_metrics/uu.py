@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from harness.components import Metric, Outcome, Score, Scores
 from harness.statistics.digits import exact
-from harness.unknowns import TAUS, populations
+from harness.unknowns import populations, taus
 
 
 class UnknownUnknowns(Metric):
@@ -21,10 +21,10 @@ class UnknownUnknowns(Metric):
 
     ``uu@τ`` is the count. ``uu_rate@τ`` is the count divided by the number of *all* test examples, in every population, so
     that the rates of arms with different attack success can be compared. ``uu_area`` is the mean of ``uu_rate@τ`` over
-    all τ from 0.5 to 1: the normalised area under the curve over τ, exact (each wrong prediction contributes
-    ``(c - 0.5) / 0.5``, at least 0). All from 0 up; lower is better, but see ``matched-uu``.
+    all τ from 1/K to 1, for K classes: the normalised area under the curve over τ, exact (each wrong prediction contributes
+    ``(c - 1/K) / (1 - 1/K)``). All from 0 up; lower is better, but see ``matched-uu``.
 
-    Table ``uu_curve``: ``population``, ``tau`` from 0.5 to 1 in steps of 0.005, ``count``, ``rate``.
+    Table ``uu_curve``: ``population``, ``tau`` from 1/K to 1 in steps of 0.005, ``count``, ``rate``.
     """
 
     api_version: ClassVar[int] = 1
@@ -36,6 +36,8 @@ class UnknownUnknowns(Metric):
 
         scalars: dict[str, Score] = {}
         curves: list[pd.DataFrame] = []
+        classes = outcome.task.num_labels
+        least, curve = 1 / classes, taus(classes)
         for name, predictions in populations(outcome).items():
             n = len(predictions.labels)
             for tau in outcome.thresholds:
@@ -57,15 +59,15 @@ class UnknownUnknowns(Metric):
                     per_example=uus,
                     meaning=f"The same as a share of all test examples, population {name}.",
                 )
-            above = np.clip((predictions.confidence.astype(np.float64) - 0.5) / 0.5, 0, 1)
+            above = np.clip((predictions.confidence.astype(np.float64) - least) / (1 - least), 0, 1)
             scalars[f"uu_area/{name}"] = Score(
                 float(np.where(predictions.wrong, above, 0.0).mean()),
                 better="lower",
                 low=0,
                 high=1,
                 per_example=np.where(predictions.wrong, above, 0.0),
-                meaning=f"Mean UU rate over all thresholds from 0.5 to 1, population {name}.",
+                meaning=f"Mean UU rate over all thresholds from {exact(round(least, 4))} to 1, population {name}.",
             )
-            counts = predictions.uu_counts(TAUS)
-            curves.append(pd.DataFrame({"population": name, "tau": TAUS, "count": counts, "rate": counts / n}))
+            counts = predictions.uu_counts(curve)
+            curves.append(pd.DataFrame({"population": name, "tau": curve, "count": counts, "rate": counts / n}))
         return Scores(scalars, {"uu_curve": pd.concat(curves, ignore_index=True)})
