@@ -92,8 +92,13 @@ class LinearModel(EmbeddingModel):
                 f"No term of the {len(train)} training texts can be counted ({error}).",
                 hint="Lower `min_count`, or check that the texts are not empty.",
             ) from error
-        if factors is not None and len(np.unique(targets[factors > 0])) == 1:
-            raise DataError("All training examples with a weight above 0 have the same label: nothing can be learned.")
+        if factors is not None:  # a class of weight 0 alone would have no minimum
+            counted = factors > 0
+            rows, targets, factors = rows[counted], targets[counted], factors[counted]
+            if len(np.unique(targets)) == 1:
+                raise DataError(
+                    "All training examples with a weight above 0 have the same label: nothing can be learned."
+                )
         regression = LogisticRegression(C=self.c, tol=TOLERANCE, max_iter=self.max_iterations)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", ConvergenceWarning)

@@ -63,6 +63,9 @@ def test_classes_without_an_example_are_never_predicted():
     probs = LinearModel().fine_tune(train, num_labels=4, seed=0).predict_proba(["good", "bad", "else"])
     assert probs.argmax(axis=1).tolist()[:2] == [0, 2]
     assert not probs[:, [1, 3]].any()
+    weights = np.asarray([1.0, 1.0, 1.0, 1.0, 0.0])
+    weighted = LinearModel().fine_tune([*train, Example("odd", 1)], num_labels=4, seed=0, weights=weights)
+    assert not weighted.predict_proba(["odd"])[:, 1].any()
 
 
 def test_what_cannot_be_learned_is_refused(tmp_path: Path):

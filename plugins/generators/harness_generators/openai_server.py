@@ -72,7 +72,8 @@ class Server(Component):
     """Receive answers piece by piece, so that slow long answers do not run into the timeout."""
 
     max_requests: int | None = Field(default=None, ge=1)
-    """Budget: most answers."""
+    """Budget: most answers. A generator counts cached ones too, and rejects what is beyond it as ``"budget exhausted"``; a
+    classifier counts those that it asks for in one stage, and ends with an error."""
 
     max_total_tokens: int | None = Field(default=None, ge=1)
     """Budget: most tokens read and written in all."""
