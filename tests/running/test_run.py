@@ -404,7 +404,9 @@ def test_output_that_cannot_be_written_is_refused_before_any_work(run_tiny: Call
 @pytest.mark.slow
 def test_no_run_replaces_the_records_of_another_plan(suite_file: Callable[..., Path], tmp_path: Path) -> None:
     def run(*replacements: tuple[str, str], limit: int | None = None, arms: tuple[str, ...] = ("only", "wldv")) -> Any:
-        suite = harness.load_suite(suite_file(*replacements)).restrict(arms=arms, limit=limit)
+        suite = harness.load_suite(suite_file(("epochs: 6", "epochs: 1"), *replacements)).restrict(
+            arms=arms, limit=limit
+        )
         return harness.run(suite, output=tmp_path / "runs", store=tmp_path / "store")
 
     whole = run()

@@ -189,12 +189,15 @@ def test_answers_of_another_shape_are_a_message() -> None:
         read_answer({"choices": []})
 
 
-@pytest.mark.slow
-@REAL
-class TestGemma(contracts.GeneratorContract):
-    """The model that a package carries."""
+class TestContract(contracts.GeneratorContract):
+    """What holds for generators, with scripted answers."""
 
     name = "llama-cpp"
+
+    @pytest.fixture(autouse=True)
+    def _scripted(self, weights, monkeypatch):
+        monkeypatch.setattr(llama_cpp_writer, "load", lambda _: Scripted(*numbered()))
+        monkeypatch.setattr(type(self), "options", {"checkpoint": str(weights)})
 
 
 @pytest.mark.slow
@@ -203,14 +206,14 @@ def test_the_same_bytes_whatever_was_asked_before(uus, make_task, tmp_path) -> N
     generator = harness.component("generator", "llama-cpp", hypothesis=True)
     assert "Gemma terms" in generator.identity()["terms"]
 
-    def texts(cache=None, which=uus[:3]):
-        made = generator.generate(which, replace(make_task(per_uu=2), cache=cache), seed=0)
+    def texts(cache=None):
+        made = generator.generate(uus[:2], replace(make_task(per_uu=2), cache=cache), seed=0)
         return [(item.uu, item.example.text, item.hypothesis) for item in made if isinstance(item, SyntheticExample)]
 
     whole = texts()
-    assert len(whole) >= 4
+    assert len(whole) >= 3
     kept = tmp_path / "kept"
-    stopped = generator.generate(uus[:3], replace(make_task(per_uu=2), cache=kept), seed=0)
+    stopped = generator.generate(uus[:2], replace(make_task(per_uu=2), cache=kept), seed=0)
     next(item for item in stopped if isinstance(item, SyntheticExample))  # and here it is killed
     stopped.close()
     assert texts(kept) == whole
