@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = 30
+KILLS = 20
 BOARDS = ("leaderboard.md", "leaderboard.csv", "leaderboard.json")
 
 
