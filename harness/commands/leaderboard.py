@@ -262,17 +262,32 @@ def check(
     suite: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The suite that they come from; its boards must be theirs.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail as well where a figure could not be computed again.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check a submission: files, data, suite, and every figure against the predictions."""
     from harness.report.check import check_records
 
     report = check_records(paths, suite=suite)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+        raise typer.Exit(0 if report.ok and not (strict and report.notes) else 1)
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in report.problems:
         typer.echo(f"problem: {problem}")
     if not report.ok:
         raise HarnessError(f"Problems: {len(report.problems)}, in {_records(report.records)}.")
+    if strict and report.notes:
+        raise HarnessError(
+            f"Not everything was computed again in {_records(report.records)}: {len(report.notes)} notes.",
+            hint="Without --strict this is no failure.",
+        )
     typer.echo(f"Nothing wrong in {_records(report.records)}; figures computed again and equal: {report.scores}.")
 
 
@@ -304,9 +319,12 @@ def site(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the site.")] = Path(
         "site"
     ),
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Publish records that were not checked; the page says so.")
+    ] = False,
 ) -> None:
     """Build the site of accepted results: a page, and the leaderboard as JSON, CSV and Markdown."""
     from harness.report.site import build_site
 
-    for path in build_site(paths or [Path("leaderboard") / "results"], output):
+    for path in build_site(paths or [Path("leaderboard") / "results"], output, unchecked=unchecked):
         typer.echo(f"Wrote {path}.", err=True)

@@ -361,6 +361,19 @@ def test_check_and_site_commands(folder: Path, copy: Path, tmp_path: Path) -> No
     assert "accuracy/clean is given as 1, but the predictions say" in wrong.stdout
     assert invoke("leaderboard", "site", folder, "--output", tmp_path / "site").exit_code == 0
     assert (tmp_path / "site" / "index.html").exists()
+    refused = invoke("leaderboard", "site", copy, "--output", tmp_path / "wrong")
+    assert isinstance(refused.exception, InputError)
+    assert "Nothing is published, because the records do not pass the check" in str(refused.exception)
+    assert not (tmp_path / "wrong").exists()
+    assert invoke("leaderboard", "site", copy, "--output", tmp_path / "wrong", "--unchecked").exit_code == 0
+    assert "Measured results, not checked" in (tmp_path / "wrong" / "index.html").read_text(encoding="utf-8")
+    printed = invoke("leaderboard", "check", copy, "--json")
+    assert printed.exit_code == 1
+    assert json.loads(printed.stdout)["problems"] == [
+        line.removeprefix("problem: ") for line in wrong.stdout.splitlines()[:1]
+    ]
+    strict = invoke("leaderboard", "check", folder, "--strict")
+    assert (strict.exit_code == 0) == (not json.loads(invoke("leaderboard", "check", folder, "--json").stdout)["notes"])
 
 
 def test_pack_command(folder: Path, tmp_path: Path) -> None:
