@@ -67,7 +67,8 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     """Read a reply that should be a JSON object with the given keys (hypothesis, columns, label).
 
     Repaired: thoughts or prose around the object (``"prose"``), broken JSON (``"malformed"``), a list of several objects,
-    of which the last counts, as in thesis 6.1 (``"several samples"``). Dropped: ``"refusal"``, ``"empty"``,
+    of which the last counts, as in thesis 6.1 (``"several samples"``), a whole sample before one that was cut off
+    (``"cut off"``). Dropped: ``"refusal"``, ``"empty"``,
     ``"truncated"`` (cut off inside the sample; a hypothesis that was complete is kept), ``"malformed"`` (no object to be
     found, or nested too deep), ``"wrong schema"`` (keys missing or no strings), ``"not text"`` (a hypothesis with a lone
     surrogate or a control character: it could not be asked about any further). Whatever the text is, this returns.
@@ -84,8 +85,10 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     if found is None:
         reading.reason = "refusal" if is_refusal(text) else "truncated" if reply.truncated else "malformed"
         return reading
-    values = [found.get(key) for key in keys]
     cut = reply.truncated and "malformed" in reading.repairs
+    if cut and (whole := _last_whole(text, keys)) is not None:
+        found, cut, reading.repairs = whole, False, ["cut off"]
+    values = [found.get(key) for key in keys]
     if isinstance(values[0], str) and not (cut and all(value is None for value in values[1:])):
         reading.hypothesis = values[0].strip()
     if not is_text(reading.hypothesis):
@@ -123,6 +126,22 @@ def _repaired(text: str, repairs: list[str]) -> Any:
         return None
     repairs.append("malformed")
     return found
+
+
+def _last_whole(text: str, keys: Sequence[str]) -> dict[str, Any] | None:
+    """The last object of a text that is whole and has all the keys; ``None`` if there is none."""
+    decoder, place, last = json.JSONDecoder(), 0, None
+    while (start := text.find("{", place)) >= 0:
+        try:
+            found, place = decoder.raw_decode(text, start)
+        except ValueError:
+            place = start + 1
+        except RecursionError:
+            return last
+        else:
+            if isinstance(found, dict) and set(keys) <= found.keys():
+                last = found
+    return last
 
 
 def _parse(text: str, repairs: list[str]) -> dict[str, Any] | None:

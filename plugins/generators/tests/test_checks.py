@@ -135,6 +135,16 @@ def test_unusable_replies_are_named_and_a_complete_hypothesis_is_kept(reply, rea
     assert (reading.reason, reading.hypothesis) == (reason, hypothesis)
 
 
+@pytest.mark.parametrize("between", [", ", "\n"])
+@pytest.mark.parametrize("left", [3, 30, 90])
+def test_a_whole_sample_before_a_cut_off_one_is_kept(between: str, left: int) -> None:
+    other = json.dumps({**GOOD, "review": "One that is not finished."})
+    opened = "[" if between == ", " else ""
+    reading = read(Reply(f"{opened}{json.dumps(GOOD)}{between}{other[:left]}", truncated=True), tuple(GOOD))
+    assert (reading.reason, reading.columns) == ("", (GOOD["review"],))
+    assert reading.repairs in (["cut off"], ["prose"])  # what follows a whole object alone is prose
+
+
 @given(st.text(max_size=300), st.booleans())
 def test_whatever_comes_back_a_dialogue_ends_in_samples_or_reasons(text, truncated):
     method = Method(TASK, PROMPTS, per_uu=2, retries=1)
