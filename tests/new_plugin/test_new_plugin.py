@@ -46,6 +46,7 @@ def python(target: Path, *arguments: str | Path) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_every_kind_passes_its_contract(tmp_path: Path) -> None:
     target = tmp_path / "site"
     folders = [new_plugin(kind, f"my-{kind}", tmp_path) for kind in KINDS]

@@ -523,10 +523,10 @@ def test_hugging_face_export(leaderboard, single) -> None:
 
 
 def test_the_site_holds_the_board(records, folder: Path, tmp_path: Path) -> None:
-    files = build_site([folder], tmp_path / "site")
+    files = build_site([folder], tmp_path / "site", unchecked=True)
     assert [path.name for path in files] == ["index.html", "leaderboard.json", "leaderboard.csv", "leaderboard.md"]
     page = files[0].read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert "bliss" in page
     first = [path.read_bytes() for path in files]
-    assert [path.read_bytes() for path in build_site([folder], tmp_path / "site")] == first
+    assert [path.read_bytes() for path in build_site([folder], tmp_path / "site", unchecked=True)] == first

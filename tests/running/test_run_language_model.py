@@ -73,6 +73,7 @@ def header(tmp_path: Path, name: str = "runs") -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_killed_run_pays_for_nothing_twice(
     arguments: Callable[..., list[str]], cli: Callable[..., tuple[str, str]], tmp_path: Path
 ) -> None:
