@@ -29,7 +29,8 @@ def folder(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("groups")
     for arm in (PretendArm("only"), PretendArm("ibs", skill=1.3, robustness=0.4)):
         for seed in (0, 1):
-            made = pretend_record(root / "plain", arm, seed=seed, size=60, metrics=("accuracy", "confidence", "uu"), resamples=3)
+            metrics = ("accuracy", "confidence", "uu")
+            made = pretend_record(root / "plain", arm, seed=seed, size=60, metrics=metrics, resamples=3)
             names = ("predictions", "validation", "texts", "per_example", "replicates")
             frames = {name: made.frame(name) for name in names}
             tags = [["source=a" if i % 3 == 0 else "source=b", "planted"] for i in range(60)]
