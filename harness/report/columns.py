@@ -351,6 +351,14 @@ def captions(board: Board) -> list[str]:
         facts = [f"{board.test:,} test examples" if board.test else "", f"seed{'s'[: len(seeds) > 1]} "]
         facts[1] += ", ".join(map(str, seeds))
         lines.append(" · ".join(fact for fact in facts if fact) + f" · board {board.board[:12]}")
+    lines += [*ranking(board, star=True), *remarks(board)]
+    return [*lines, *(f"† {source}" for source in sources(board)), *board.notes]
+
+
+def ranking(board: Board, *, star: bool = False) -> list[str]:
+    """What ranks, and what does not, line by line; ``star`` explains the marks of the tables in text."""
+    lines = []
+    measured = board.measured
     if board.primary and measured:
         info = board.scores.get(board.primary)
         aim = "higher" if info is not None and info.better == "higher" else "lower"
@@ -358,35 +366,37 @@ def captions(board: Board) -> list[str]:
         lines.append(
             f"Ranked by {board.primary}{means}; {aim} is better; arms that share a rank cannot be told apart."
             + f" \N{INCREMENT}: its paired difference to {board.baseline}; p, and * for other scores: adjusted by Holm."
-            * any(row.differences for row in measured)
+            * (star and any(row.differences for row in measured))
         )
     if board.one_seed and len(measured) > 1:
         lines.append(
             "One seed: the trained networks are compared, not the methods; another training may turn it round."
         )
-    lines += remarks(board)
     if any(row.flags for row in measured):
         lines.append(
-            "! not ranked: the figure that ranks is better, but "
+            "! " * star
+            + "Flagged arms are not ranked: the figure that ranks is better, but "
             + " or ".join(meaning for flag, meaning in FLAGS.items() if any(flag in row.flags for row in measured))
             + "."
         )
-    return [*lines, *(f"† {source}" for source in sources(board)), *board.notes]
+    return lines
 
 
 def remarks(board: Board) -> list[str]:
     """What the figures of a board can and cannot say, line by line."""
     lines = []
     if board.primary and board.measured and board.detectable is not None:
-        if board.test is not None and board.detectable >= board.test:
+        info = board.scores.get(board.primary)
+        share, total = is_share(info, board.primary), info is None or info.total
+        span = board.test if total else None if info is None else info.span
+        if span is not None and board.detectable >= span:
             lines.append(
                 "At least one arm is known so loosely that even the largest difference there can be would be missed more than"
                 " one time in five."
             )
         else:
-            lines.append(
-                f"True differences below {board.detectable:,.0f} would have been missed more than one time in five."
-            )
+            smallest = number(board.detectable, share=share, total=total) + " points" * share
+            lines.append(f"True differences below {smallest} would have been missed more than one time in five.")
     if any(name in board.scores for name in PLANTED):
         lines.append(
             "Planted blind spots: share of them found by the attack and hit by synthetic data, accuracy on their members,"

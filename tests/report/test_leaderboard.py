@@ -461,6 +461,7 @@ def test_a_suite_chooses_what_ranks(matched, tmp_path: Path) -> None:
     assert board.primary == "accuracy/clean"
     assert board.measured[0].arm == "better"
     assert "accuracy/clean; higher is better" in " ".join(captions(board))
+    assert "points would have been missed" in " ".join(captions(board))
     _, board = ranked("acuracy/clean")
     assert {row.rank for row in board.rows} == {None}
     assert "ranks by acuracy/clean, which none of its metrics gives: no ranks. Did you mean" in board.notes[0]

@@ -126,6 +126,7 @@ def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
     sizes = [f"{count:,} {split}" for split in ("train", "validation", "test") if (count := getattr(board, split))]
     caption = " · ".join(part for part in (f"suite {board.suite}", " / ".join(sizes)) if part)
     notes = [
+        *columns.ranking(board),
         *columns.remarks(board),
         *(f"{line[0].upper()}{line[1:]}" for line in columns.sources(board)),
         *board.notes,
