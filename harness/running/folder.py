@@ -31,7 +31,7 @@ def run_folder(output: Path, plan: Plan) -> tuple[Path, str]:
     reason = next(_contradictions(usual, plan), "")
     if not reason:
         return usual, ""
-    digest = hashlib.sha256(repr(sorted(_identity(cell) for cell in plan.cells)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(repr(sorted(map(_identity, plan.cells), key=repr)).encode()).hexdigest()[:8]
     folder = output / f"{plan.suite.name}-{digest}"
     return folder, f"{usual} keeps the records of another plan ({reason}); those of this one are in {folder}."
 
@@ -83,18 +83,26 @@ def _contradictions(folder: Path, plan: Plan) -> Iterator[str]:
         if header.suite == plan.suite.name and header.dataset in boards and header.board != boards[header.dataset]:
             yield f"other data, model, attack, metrics or thresholds of {header.dataset}"
         cell = arms.get((header.dataset, header.arm))
-        if cell is not None and _meaning(header.arm_definition, header.components) != _meaning(
-            cell.definition, cell.components
+        if cell is not None and not (
+            _said(header.arm_definition) == _said(cell.definition) and _alike(header.components, cell.components)
         ):
             yield f"arm {header.arm} with other components or options"
 
 
-def _meaning(definition: Mapping[str, Any], components: Mapping[str, ComponentUse]) -> tuple[Any, ...]:
-    """What an arm is, whatever the releases of its components."""
-    said = {key: value for key, value in definition.items() if key != "description"}
-    uses = {role: (use.name, use.model_dump(mode="json")["options"]) for role, use in components.items()}
-    return repr(sorted(said.items())), repr(sorted(uses.items()))
+def _said(definition: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in definition.items() if key != "description"}
+
+
+def _alike(theirs: Mapping[str, ComponentUse], ours: Mapping[str, ComponentUse]) -> bool:
+    """Whether components are the same with the same options, whatever their releases, and options that only one of them has."""
+    for role in theirs.keys() & ours.keys():
+        a, b = (use[role].model_dump(mode="json") for use in (theirs, ours))
+        shared = a["options"].keys() & b["options"].keys()
+        if a["name"] != b["name"] or any(a["options"][key] != b["options"][key] for key in shared):
+            return False
+    return True
 
 
 def _identity(cell: Cell) -> tuple[Any, ...]:
-    return cell.dataset, cell.arm, cell.board, *_meaning(cell.definition, cell.components)
+    uses = sorted((role, use.model_dump_json(exclude={"version"})) for role, use in cell.components.items())
+    return cell.dataset, cell.arm, cell.board, sorted(_said(cell.definition).items(), key=repr), uses
