@@ -1,11 +1,11 @@
 """Engines: what they give of what the machine has, and what they take for themselves.
 
-    python benchmarks/engines.py --rounds 3 --limit 200
+    python benchmarks/engines.py --rounds 3 --limit 200 --seeds 2
 
-*Throughput*: three arms of suites/quickstart.yaml with ``--jobs N``, against N independent copies of the run (``--jobs 1``)
-side by side, which is what the hardware gives; both take turns, and the bytes of all boards are compared. *Overhead*: seconds
-per stage of stages that do next to nothing (:mod:`harness.testing.sums`), the start of the engine left out: 110 of them less
-10. Medians of the rounds. Results go to benchmarks/results/engines.md.
+*Throughput*: three arms of suites/quickstart.yaml under some seeds with ``--jobs N``, against N independent copies of the run
+(``--jobs 1``) side by side, which is what the hardware gives; both take turns, and the bytes of all boards are compared.
+*Overhead*: seconds per stage of stages that do next to nothing (:mod:`harness.testing.sums`), the start of the engine left
+out: 110 of them less 10. Medians of the rounds. Results go to benchmarks/results/engines.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=200, help="examples of each split, at most")
+    parser.add_argument("--seeds", type=int, default=2, help="seeds of the run")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -94,6 +95,7 @@ def start(place: Path, args: argparse.Namespace, jobs: int) -> subprocess.Popen[
         "--limit",
         args.limit,
     ]
+    command += ["--set", f"seeds={list(range(args.seeds))}"]
     command += [option for arm in ARMS for option in ("--arm", arm)]
     command += ["--jobs", jobs, "--store", place / "store", "--output", place / "runs"]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -112,14 +114,14 @@ def table(
     lines = [
         "# Engines",
         "",
-        f"`python benchmarks/engines.py --rounds {args.rounds} --limit {args.limit} --jobs {jobs}`",
+        f"`python benchmarks/engines.py --rounds {args.rounds} --limit {args.limit} --seeds {args.seeds} --jobs {jobs}`",
         f"on {os.cpu_count()} logical processors.",
         "",
         "| engine | overhead per stage (ms, median) |",
         "| --- | ---: |",
         *(f"| {name} | {statistics.median(found):.1f} |" for name, found in spent.items()),
         "",
-        f"| arms {', '.join(ARMS)} of suites/quickstart.yaml | median |",
+        f"| arms {', '.join(ARMS)} of suites/quickstart.yaml, {args.seeds} seeds | median |",
         "| --- | ---: |",
         f"| one run, `--jobs {jobs}` (s) | {statistics.median(one for one, _ in shares):.0f} |",
         f"| {jobs} copies side by side, `--jobs 1` each (s) | {statistics.median(together for _, together in shares):.0f} |",

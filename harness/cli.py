@@ -239,6 +239,7 @@ def plan(
 @app.command()
 def validate(suite: SuiteFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check a suite: every key, name and option of every component."""
+    from harness.statistics.digits import plural
     from harness.suite import SuiteError, load_suite
 
     if as_json:
@@ -256,7 +257,7 @@ def validate(suite: SuiteFile, overrides: Overrides = None, as_json: AsJson = Fa
         raise typer.Exit(2 if problems else 0)
     checked = load_suite(suite, overrides=overrides or ())
     sizes = [(len(checked.datasets), "data set"), (len(checked.arms), "arm"), (len(checked.seeds), "seed")]
-    typer.echo(f"{suite}: valid. {', '.join(_count(number, noun) for number, noun in sizes)}.")
+    typer.echo(f"{suite}: valid. {', '.join(plural(number, noun) for number, noun in sizes)}.")
 
 
 @app.command()
@@ -355,21 +356,21 @@ def version() -> None:
 
 
 def _mount_leaderboard() -> None:
-    """``leaderboard`` and ``compare`` keep their options beside what they do; nothing heavy is imported with them."""
+    """``leaderboard`` and its like keep their options beside what they do; nothing heavy is imported with them."""
     from harness.commands.compare import compare
     from harness.commands.examples import examples
     from harness.commands.leaderboard import leaderboard_app
+    from harness.commands.power import power
+    from harness.commands.valuators import valuators
 
     app.add_typer(leaderboard_app, name="leaderboard")
     app.command()(compare)
     app.command()(examples)
+    app.command()(power)
+    app.command()(valuators)
 
 
 _mount_leaderboard()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def main() -> None:

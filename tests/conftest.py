@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,22 @@ def run_tiny(tmp_path: Path, suite_file: Callable[..., Path]) -> Callable[..., A
         return harness.run(suite, output=tmp_path / output, store=tmp_path / store, **options)
 
     return run
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., tuple]:
+    """Runs a command in an empty folder; gives exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    from harness.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = int(error.code or 0)
+        return code, *capsys.readouterr()
+
+    return call

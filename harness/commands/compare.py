@@ -61,10 +61,16 @@ def _arm(argument: str, datasets: Names) -> list[RecordFolder]:
     """The records that an argument names: all at a path, or those of one arm below it."""
     from harness.errors import did_you_mean
     from harness.records.model import find_records
+    from harness.valuation.files import NAME as VALUATORS
 
     path, _, arm = argument.rpartition(":")
     if not path or Path(argument).exists():
         path, arm = argument, ""
+    if (Path(path) / VALUATORS).exists() and not (Path(path) / "records").exists():
+        raise InputError(
+            f"{path} has no arms: its suite assesses valuators.",
+            hint=f"`harness valuators {path} --compare A B` compares those.",
+        )
     records = find_records([Path(path)])
     chosen = [record for record in records if not arm or record.header.arm == arm]
     if not chosen:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from harness.disk import DEFAULT_OUTPUT, within
 from harness.errors import HarnessError, InputError
+from harness.statistics.digits import plural
 
 if TYPE_CHECKING:
     from harness.records.model import RecordFolder
@@ -277,22 +278,19 @@ def check(
 
         typer.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False))
         raise typer.Exit(0 if report.ok and not (strict and report.notes) else 1)
+    records = plural(report.records, "record")
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in report.problems:
         typer.echo(f"problem: {problem}")
     if not report.ok:
-        raise HarnessError(f"Problems: {len(report.problems)}, in {_records(report.records)}.")
+        raise HarnessError(f"Problems: {len(report.problems)}, in {records}.")
     if strict and report.notes:
         raise HarnessError(
-            f"Not everything was computed again in {_records(report.records)}: {len(report.notes)} notes.",
+            f"Not everything was computed again in {records}: {len(report.notes)} notes.",
             hint="Without --strict this is no failure.",
         )
-    typer.echo(f"Nothing wrong in {_records(report.records)}; figures computed again and equal: {report.scores}.")
-
-
-def _records(count: int) -> str:
-    return f"{count} record{'s' if count > 1 else ''}"
+    typer.echo(f"Nothing wrong in {records}; figures computed again and equal: {report.scores}.")
 
 
 @leaderboard_app.command()

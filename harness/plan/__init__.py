@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.plan.model import ArmStages, Assessment, Cell, Plan
 from harness.plan.protocol import Interned, Protocol
+from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
     from harness.suite import Suite
+    from harness.suite.model import Valuation
 
 __all__ = ["ArmStages", "Assessment", "Cell", "Plan", "make_plan"]
 
@@ -23,11 +26,19 @@ def make_plan(suite: Suite) -> Plan:
             protocol = Protocol(suite, dataset, seed, interned)
             cells.extend(protocol.cell(arm) for arm in suite.arms)
         if suite.valuation is not None:
-            # All seeds value the same problem, that of the first, so that their values can be compared point by point.
-            first = Protocol(suite, dataset, suite.seeds[0], interned)
-            assessments += [
-                Assessment(dataset, valuator, seed, first.assess(valuator, suite.valuation, seed))
-                for valuator in suite.valuators
-                for seed in suite.seeds
-            ]
+            assessments += _assessments(suite, suite.valuation, dataset, interned)
     return Plan(suite, tuple(cells), tuple(assessments))
+
+
+def _assessments(suite: Suite, valuation: Valuation, dataset: str, interned: Interned) -> Iterator[Assessment]:
+    """Every valuator on every draw of the problem under every seed.
+
+    All seeds value the same problem, so that their values can be compared point by point; the first draw is the problem of
+    the suite's first seed.
+    """
+    for draw in range(valuation.draws):
+        seed = derive_seed(suite.seeds[0], "draw", draw) if draw else suite.seeds[0]
+        protocol = Protocol(suite, dataset, seed, interned)
+        for valuator in suite.valuators:
+            for own in suite.seeds:
+                yield Assessment(dataset, valuator, draw, own, protocol.assess(valuator, valuation, own, draw))

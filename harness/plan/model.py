@@ -94,10 +94,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One valuator on one data set under one seed, judged by what its values are worth."""
+    """One valuator on one draw of a data set under one seed, judged by what its values are worth."""
 
     dataset: str
     valuator: str
+    draw: int
     seed: int
     stage: Assess
 

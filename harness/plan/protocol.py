@@ -329,29 +329,31 @@ class Protocol:
         }
         return {role: self.interned.used(slot) for role, slot in slots.items() if slot is not None}
 
-    def assess(self, valuator: str, valuation: Valuation, seed: int) -> Assess:
-        """The assessment of a valuator under a seed of its own, on this repetition's data."""
+    def assess(self, valuator: str, valuation: Valuation, seed: int, draw: int = 0) -> Assess:
+        """The assessment of a valuator under a seed of its own, on this repetition's data, the problem's ``draw``."""
         data = self.interned(Corrupt(self._title("label noise"), self.load, valuation.noise, self._seed("noise")))
         encoder = None
         if self.finetuned:  # a classifier that has seen the wrong labels, as a user's would have
-            title = self._title("fine-tune", "corrupted")
-            encoder = self.interned(FineTune(title, data, self.model, self._seed("fine-tune")))
+            encoder = self.interned(
+                FineTune(self._title("fine-tune", "corrupted"), data, self.model, self._seed("fine-tune"))
+            )
         train, validation, test = (
             self.interned(
                 Embed(self._title("embed", split), data if encoder else self.load, split, self.model, encoder)
             )
             for split in ("train", "validation", "test")
         )
+        title = [f"assess {self.dataset}", valuator, *([f"draw {draw}"] if draw else []), f"seed {seed}"]
         steps, largest = valuation.removal.steps, valuation.removal.largest
         return self.interned(
             Assess(
-                f"assess {self.dataset} · {valuator} · seed {seed}",
+                " · ".join(title),
                 data,
                 train,
                 validation,
                 test,
                 self.interned.component(self.suite.valuators[valuator]),
                 tuple(round(largest * step / steps, 6) for step in range(steps + 1)),
-                derive_seed(seed, self.dataset, "value"),
+                derive_seed(seed, self.dataset, "value", *([draw] if draw else [])),
             )
         )

@@ -10,8 +10,9 @@ from harness.components.score_name import ScoreName
 from harness.records.model import Record, RecordFolder
 from harness.report.baselines import Baselines, add_reported
 from harness.report.groups import Group, Member, groups
-from harness.report.model import Board, Row, ScoreInfo
+from harness.report.model import Board, Overall, Row, ScoreInfo
 from harness.report.notes import notes
+from harness.report.overall import overall
 from harness.report.panel import Panel, difference, score_info
 from harness.statistics.comparison import ALPHA, Contrast, holm, shared_ranks
 from harness.unknowns import CLEAN, DEPLOYED
@@ -55,10 +56,10 @@ def primary_score(group: Group) -> str | None:
     return matched if matched in group.scores else counted
 
 
-def board(group: Group) -> Board:
-    """One board from the records of one suite, board and data set."""
+def board(panel: Panel) -> Board:
+    """One board from the figures of the records of one suite, board and data set."""
+    group = panel.group
     header = group.header
-    panel = Panel(group)
     infos = {name: score_info(group, name) for name in group.scores}
     primary = primary_score(group)
     baseline = group.baseline if group.baseline in group.members else None
@@ -180,6 +181,9 @@ def _worse_last(row: Row, primary: str | None, *, lower: bool) -> float:
     return found.value if lower else -found.value
 
 
-def derive(records: Sequence[RecordFolder], baselines: Sequence[Baselines]) -> tuple[Board, ...]:
-    """The boards of records, with reported rows; see :meth:`harness.report.Leaderboard.build`."""
-    return tuple(add_reported([board(group) for group in groups(records)], baselines))
+def derive(
+    records: Sequence[RecordFolder], baselines: Sequence[Baselines]
+) -> tuple[tuple[Board, ...], tuple[Overall, ...]]:
+    """Boards of records, with reported rows, and summaries over data sets; see :meth:`harness.report.Leaderboard.build`."""
+    measured = [(board(panel), panel) for panel in map(Panel, groups(records))]
+    return tuple(add_reported([one for one, _ in measured], baselines)), overall(measured)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.report import frames, markup, views
 from harness.report.baselines import Baselines, default_baselines
-from harness.report.model import Board, Part
+from harness.report.model import Board, Overall, Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,8 @@ class Leaderboard(Part):
     level: float = 0.95
     """Confidence level of all intervals."""
     boards: tuple[Board, ...] = ()
+    overall: tuple[Overall, ...] = ()
+    """Arms over all data sets, of suites that have several."""
 
     @classmethod
     def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] | None = None) -> Leaderboard:
@@ -40,19 +42,23 @@ class Leaderboard(Part):
         from harness.report.derive import derive
         from harness.statistics.intervals import LEVEL
 
-        boards = derive(list(records), default_baselines() if baselines is None else list(baselines))
-        return cls(level=LEVEL, boards=boards)
+        boards, overall = derive(list(records), default_baselines() if baselines is None else list(baselines))
+        return cls(level=LEVEL, boards=boards, overall=overall)
 
     def filter(
         self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
     ) -> Leaderboard:
         """Only the given data sets, arms and suites; an empty choice means all. Ranks and tests stay as they are.
 
+        Summaries over data sets stay only where nothing of their suite was left out.
+
         Raises:
             harness.errors.InputError: A name that no board has, or nothing is left.
         """
+        datasets, arms, suites = list(datasets), list(arms), list(suites)
         boards = views.choose(self.boards, datasets=datasets, arms=arms, suites=suites)
-        return self.model_copy(update={"boards": boards})
+        kept = {board.suite for board in boards} if not [*datasets, *arms] else set()  # a summary is of everything
+        return self.model_copy(update={"boards": boards, "overall": tuple(o for o in self.overall if o.suite in kept)})
 
     def sort(self, by: str, *, descending: bool = False) -> Leaderboard:
         """Rows sorted by a column: ``arm``, ``rank``, ``seeds``, ``delta`` (of the primary score) or any score's name.
@@ -78,14 +84,14 @@ class Leaderboard(Part):
 
     def to_markdown(self, columns: Iterable[str] = ()) -> str:
         """Tables for a README, one per board."""
-        return markup.markdown(self.boards, columns)
+        return markup.markdown(self.boards, columns, self.overall)
 
     def to_latex(self, columns: Iterable[str] = ()) -> str:
         """Tables for a paper, one per board (needs the LaTeX package ``booktabs``)."""
-        return markup.latex(self.boards, columns)
+        return markup.latex(self.boards, columns, self.overall)
 
     def to_rich(self, columns: Iterable[str] = (), *, intervals: bool = False) -> RenderableType:
         """Tables for the terminal, which leave out the less important columns when it is narrow."""
         from harness.report.terminal import Terminal
 
-        return Terminal(self.boards, tuple(columns), intervals=intervals)
+        return Terminal(self.boards, tuple(columns), intervals=intervals, overall=self.overall)

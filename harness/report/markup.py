@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from harness.report import overall_text
 from harness.report.columns import MINUS, Column, best_rows, captions, chosen_columns, title
 
 if TYPE_CHECKING:
-    from harness.report.model import Board
+    from harness.report.model import Board, Overall
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -54,7 +55,7 @@ def _cells(
     return rows
 
 
-def markdown(boards: Sequence[Board], keys: Iterable[str] = ()) -> str:
+def markdown(boards: Sequence[Board], keys: Iterable[str] = (), overall: Sequence[Overall] = ()) -> str:
     """See :meth:`harness.report.Leaderboard.to_markdown`."""
     wanted = list(keys)
     parts = []
@@ -68,10 +69,16 @@ def markdown(boards: Sequence[Board], keys: Iterable[str] = ()) -> str:
             lines.append("| " + " | ".join(shown) + " |")
         lines += ["", *(f"{escape_markdown(line)}  " for line in captions(board)), ""]
         parts.append("\n".join(lines))
+    for found in overall:
+        lines = [f"### {escape_markdown(overall_text.title(found))}", "", f"| {' | '.join(overall_text.HEADS)} |"]
+        lines.append("| ---: | --- | ---: | ---: | ---: | ---: | --- |")
+        lines += [f"| {' | '.join(map(escape_markdown, overall_text.cells(found, row)))} |" for row in found.rows]
+        lines += ["", *(f"{escape_markdown(line)}  " for line in overall_text.captions(found)), ""]
+        parts.append("\n".join(lines))
     return "\n".join(parts)
 
 
-def latex(boards: Sequence[Board], keys: Iterable[str] = ()) -> str:
+def latex(boards: Sequence[Board], keys: Iterable[str] = (), overall: Sequence[Overall] = ()) -> str:
     """See :meth:`harness.report.Leaderboard.to_latex`."""
     wanted = list(keys)
     parts = ["% needs \\usepackage{booktabs}"]
@@ -90,6 +97,13 @@ def latex(boards: Sequence[Board], keys: Iterable[str] = ()) -> str:
             lines.append(f"    {' & '.join(texts)} \\\\")
         sentences = [line if line.endswith(".") else f"{line}." for line in (title(board), *captions(board))]
         caption = escape_latex(" ".join(sentences))
+        lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]
+        parts.append("\n".join(lines))
+    for found in overall:
+        lines = [r"\begin{table}", r"  \centering", r"  \begin{tabular}{rlrrrrl}", r"    \toprule"]
+        lines += [f"    {' & '.join(overall_text.HEADS)} \\\\", r"    \midrule"]
+        lines += [f"    {' & '.join(map(escape_latex, overall_text.cells(found, row)))} \\\\" for row in found.rows]
+        caption = escape_latex(" ".join([f"{overall_text.title(found)}.", *overall_text.captions(found)]))
         lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"

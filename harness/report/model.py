@@ -157,3 +157,37 @@ class Board(Part):
             if row.arm == arm:
                 return row
         raise KeyError(arm)
+
+
+class OverallRow(Part):
+    """One arm over all data sets of a suite; figures are shares of the test examples, or in the unit of the score."""
+
+    arm: str
+    datasets: int
+    """Number of data sets on which it was measured."""
+    value: float | None = None
+    """Mean of the score over data sets; ``null`` where it was not measured on all."""
+    difference: float | None = None
+    """Mean over data sets of the paired difference to the baseline."""
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """Two-sided p-value of that difference, on these data sets."""
+    p_datasets: float | None = None
+    """p-value of Wilcoxon's signed-rank test over data sets; ``null`` of fewer than six."""
+    rank: tuple[int, int] | None = None
+    """The best and the worst rank that it may have; all of these intervals hold together with 95 %."""
+    flags: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By data set, why it stands apart there; such an arm has no rank."""
+
+
+class Overall(Part):
+    """The arms of a suite over its data sets (:mod:`harness.report.overall`)."""
+
+    suite: str
+    score: str
+    """The primary score of all its boards."""
+    better: Literal["higher", "lower"] | None
+    baseline: str
+    datasets: tuple[str, ...]
+    rows: tuple[OverallRow, ...]

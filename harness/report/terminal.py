@@ -12,10 +12,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from harness.report import overall_text
 from harness.report.columns import NEEDED, Column, best_rows, captions, chosen_columns, stacked, title
 
 if TYPE_CHECKING:
-    from harness.report.model import Board
+    from harness.report.model import Board, Overall
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class Terminal:
         boards: What to show.
         columns: Names of the columns; the usual ones if empty.
         intervals: Whether to print intervals below the figures.
+        overall: Summaries over data sets, below the boards.
     """
 
     boards: Sequence[Board]
     columns: tuple[str, ...] = ()
     intervals: bool = False
+    overall: Sequence[Overall] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for board in self.boards:
@@ -44,6 +47,21 @@ class Terminal:
             for line in captions(board):
                 yield Text(line, style="dim")
             yield Text()
+        for found in self.overall:
+            yield Text(overall_text.title(found), style="bold")
+            yield self._overall(found)
+            yield from (Text(line, style="dim") for line in overall_text.captions(found))
+            yield Text()
+
+    def _overall(self, found: Overall) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
+        for head in overall_text.HEADS:
+            text = head in ("arm", "stands apart")
+            table.add_column(head, justify="left" if text else "right", overflow="fold", no_wrap=not text)
+        for row in found.rows:
+            cells = map(Text, overall_text.cells(found, row))
+            table.add_row(*cells)
+        return table
 
     def _fit(
         self, board: Board, columns: list[Column], console: Console, options: ConsoleOptions

@@ -26,6 +26,7 @@ from harness.report.publish import publish
 from harness.running.folder import run_folder, standing
 from harness.running.preflight import complaints
 from harness.running.record import write_cell
+from harness.running.valuations import judged, valuations
 from harness.stages.base import Stage
 from harness.store.places import is_url, open_store
 from harness.store.store import Artifact, DamagedArtifactError, Store
@@ -34,6 +35,7 @@ from harness.version import __version__
 if TYPE_CHECKING:
     from harness.report import Leaderboard
     from harness.suite import Suite
+    from harness.valuation.board import Judged
     from harness.valuation.report import ValuationReport
 
 
@@ -201,7 +203,7 @@ class _Harvest:
 
     def __init__(self, plan: Plan, store: Store, engine: Engine, folder: Path, observers: Observers) -> None:
         self._plan, self._store, self._engine, self._folder, self._observers = plan, store, engine, folder, observers
-        self._assessed: dict[str, list[Any]] = {}
+        self._assessed: dict[str, list[Judged]] = {}
         self.records: list[RecordFolder] = []
         self.leaderboard: Leaderboard | None = None
         self.valuations: Sequence[ValuationReport] = ()
@@ -224,7 +226,7 @@ class _Harvest:
             unfinished -= isinstance(item, Cell)
             if isinstance(item, Cell) and not unfinished and self.records:
                 self._publish()
-        self.valuations = self._report()
+        self.valuations = valuations(self._plan.suite, self._assessed, self._folder)
 
     def _publish(self) -> None:
         everything, self.notes = standing(self._folder, self.records)
@@ -254,10 +256,7 @@ class _Harvest:
         self._observers.call("record_written", record=record)
 
     def _value(self, item: Assessment) -> None:
-        from harness.stages.assess import assessed_of
-
-        assessed = assessed_of(self._open(item.stage))
-        self._assessed.setdefault(item.dataset, []).append((item.valuator, item.seed, *assessed))
+        self._assessed.setdefault(item.dataset, []).append(judged(item, self._open(item.stage)))
 
     def _open(self, stage: Stage[Any]) -> Artifact:
         """The artifact of a stage; the engine computes it again should it be damaged or missing."""
@@ -268,23 +267,6 @@ class _Harvest:
                 if finished.error is not None:
                     raise finished.error from None
             return self._store.open(stage.kind, stage.id)
-
-    def _report(self) -> list[ValuationReport]:
-        """Write the boards of valuators."""
-        from harness.valuation.report import make_report, to_csv, to_json
-
-        valuation = self._plan.suite.valuation
-        if valuation is None or not self._assessed:
-            return []
-        from harness.report.html.valuation import valuation_page
-
-        reports = [make_report(dataset, valuation.noise, items) for dataset, items in self._assessed.items()]
-        with explained(self._folder):
-            write_text(self._folder / "valuators.md", "\n".join(report.to_markdown() for report in reports))
-            write_text(self._folder / "valuators.csv", to_csv(reports))
-            write_text(self._folder / "valuators.json", to_json(reports))
-            write_text(self._folder / "valuators.html", valuation_page(reports, title=self._plan.suite.name))
-        return reports
 
 
 def failed(run: Run) -> HarnessError | None:

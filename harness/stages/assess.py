@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from harness.border.calls import calling
 from harness.border.frozen import frozen
@@ -14,10 +14,6 @@ from harness.stages.contents.arrays import Embeddings
 from harness.stages.contents.data import CorruptedData
 from harness.stages.contents.valuation import ValuationFindings
 from harness.store.payload import labels_of
-
-if TYPE_CHECKING:
-    from harness.store.store import Artifact
-    from harness.valuation.judge import AssessedValues, Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +53,3 @@ class Assess(Stage[ValuationFindings]):
         context.facts["valuation"] = {"seconds": measured.seconds, "peak_bytes": measured.peak_bytes}
         test_x, test_y = inputs[self.test].rows, labels_of(data.test)
         return ValuationFindings(values, assess(values, problem, data.noisy, test_x, test_y, fractions=self.fractions))
-
-
-def assessed_of(artifact: Artifact) -> tuple[AssessedValues, Measured]:
-    """What an :class:`Assess` stage found, and what the valuation cost when it was computed."""
-    from harness.valuation.judge import Measured
-
-    found = ValuationFindings.read(artifact.folder)
-    return found.assessed, Measured(found.values, **artifact.meta["valuation"])

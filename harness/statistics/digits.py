@@ -18,6 +18,15 @@ def exact(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "row"), plural(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def significant(value: float, *, decimals: int = 0) -> str:
     """A figure with :data:`SIGNIFICANT` significant digits, its whole part in full; zeros at the end are left out.
 

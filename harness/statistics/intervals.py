@@ -150,12 +150,12 @@ def estimate(values: FloatArray, replicates: FloatArray | None, clusters: int) -
     own = float(np.trace(covariance)) / seeds
     shared = max(0.0, (float(covariance.sum()) - own * seeds) / (seeds * (seeds - 1)))
     alone = max(0.0, own - shared)
-    if between <= alone * _likeness(seeds):
+    if between <= alone * likeness(seeds):
         return Estimate(value, math.sqrt(shared + alone / seeds), examples_freedom=freedom)
     return Estimate(value, math.sqrt(shared), math.sqrt(between / seeds), freedom, seeds - 1)
 
 
-def _likeness(seeds: int) -> float:
+def likeness(seeds: int) -> float:
     """Seeds that spread no more than this share of what examples alone explain are taken not to differ.
 
     Two seeds are often alike by luck. For them it is the share at which both readings give the same interval, so that it is

@@ -58,6 +58,9 @@ class Removal(Section):
 class Valuation(Section):
     """Assessment of the data values themselves: every valuator of the suite, on every data set and seed."""
 
+    draws: int = Field(1, ge=1, le=1000)
+    """Number of independent draws of the problem (other training, validation and test points where the data set is limited or
+    split by seed, other flipped labels). Intervals, tests and ranks are over draws; one draw gives none."""
     noise: float = Field(0.2, ge=0, le=0.5)
     """Share of the training labels that are flipped, for the detection of noisy labels; 0 leaves them as they are."""
     removal: Removal = Removal()

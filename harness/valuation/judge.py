@@ -254,41 +254,6 @@ def stability(runs: Sequence[FloatArray]) -> float:
     return float(matrix[np.triu_indices(len(runs), 1)].mean())
 
 
-def board(assessed: Mapping[str, Sequence[AssessedValues]], measured: Mapping[str, Sequence[Measured]]) -> pd.DataFrame:
-    """The comparison of valuators, best AUROC first.
-
-    Args:
-        assessed: By valuator, one assessment per seed.
-        measured: By valuator, one measurement per seed, of the same problem: the seeds of one valuator are compared with one
-            another, so the problem must not change between them.
-
-    Returns:
-        One row per valuator: ``valuator``, ``auroc`` (mean over seeds), ``auroc_min``, ``f1``, ``removal_area``,
-        ``stability`` (mean Spearman between seeds), ``seconds`` (mean), ``peak_mb`` (largest), ``seeds``.
-    """
-    import numpy as np
-    import pandas as pd
-
-    rows = []
-    for name, items in assessed.items():
-        costs = measured[name]
-        rows.append(
-            {
-                "valuator": name,
-                "auroc": float(np.mean([item.auroc for item in items])),
-                "auroc_min": float(np.min([item.auroc for item in items])),
-                "f1": float(np.mean([item.f1 for item in items])),
-                "removal_area": float(np.mean([item.removal_area for item in items])),
-                "stability": stability([cost.values for cost in costs]),
-                "seconds": float(np.mean([cost.seconds for cost in costs])),
-                "peak_mb": max(cost.peak_bytes for cost in costs) / 1e6,
-                "seeds": len(items),
-            }
-        )
-    frame = pd.DataFrame(rows)
-    return frame.sort_values(["auroc", "valuator"], ascending=[False, True], ignore_index=True) if rows else frame
-
-
 def warm_up(valuator: Valuator, problem: ValuationProblem) -> None:
     """Value the first few points, so that what is loaded once per process (torch, a worker) is not counted."""
     import numpy as np

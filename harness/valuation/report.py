@@ -1,15 +1,16 @@
-"""The board of valuators: what their values are worth, per data set, as a table for people and as files."""
+"""The board of valuators on one data set: what their values are worth, and what they cost."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.statistics.digits import significant
-from harness.valuation.judge import AssessedValues, Measured, agreement, board
+from harness.statistics.digits import plural, significant
+from harness.valuation.board import Judged, board, figures_of, steadiness
+from harness.valuation.judge import agreement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,36 +19,48 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "auroc": ("AUROC", ".3f"),
-    "auroc_min": ("worst seed", ".3f"),
+    "auroc_min": ("worst AUROC", ".3f"),
     "f1": ("F1", ".3f"),
     "removal_area": ("removal area", ".4f"),
     "stability": ("stability", ".3f"),
     "seconds": ("seconds", ""),
     "peak_mb": ("peak MB", ",.0f"),
 }
-"""Columns of the board: heading and format, none for significant digits. What they mean is said in
-:func:`harness.valuation.judge.board`."""
+"""Columns of the board: heading and format, none for significant digits. A board shows those that it has."""
 
 MEANINGS = {
-    "auroc": "Probability that a right label is valued above a flipped one; mean over seeds, .5 is chance.",
-    "auroc_min": "The AUROC of the worst seed.",
+    "rank": "One more than the number of valuators that are better beyond chance: paired t-tests over draws, Holm over all "
+    "pairs. None of a single draw.",
+    "auroc": "Probability that a right label is valued above a flipped one; .5 is chance.",
+    "auroc_min": "The AUROC of the worst draw and seed.",
     "f1": "F1 of calling the lowest-valued points flipped, as many as there are; chance is the flipped share.",
     "removal_area": "Mean gap in test accuracy between dropping the lowest- and the highest-valued points; 0 is chance.",
-    "stability": "Mean Spearman correlation of the values between seeds, on one problem.",
-    "seconds": "Wall-clock time of one valuation, mean over seeds.",
+    "stability": "Mean Spearman correlation of the values between seeds, on one problem; fixed: no seed changes them.",
+    "seconds": "Wall-clock time of one valuation, mean over draws and seeds.",
     "peak_mb": "Largest memory above what was in use before, in megabytes.",
 }
 """What the columns mean, for the pages."""
 
-BETTER = {
-    "auroc": max,
-    "auroc_min": max,
-    "f1": max,
-    "removal_area": max,
-    "stability": max,
-    "seconds": min,
-    "peak_mb": min,
-}
+RANGES = {"auroc": (0.0, 1.0), "f1": (0.0, 1.0), "removal_area": (-1.0, 1.0)}
+"""The figures that have intervals and are tested, with their ranges; higher is better."""
+
+BETTER = {"auroc_min": max, "stability": max, "seconds": min, "peak_mb": min}
+"""Where the best of the other columns is."""
+
+OVER_DRAWS = "Figures are means over draws of the problem and the seeds of each; [95 % intervals] over draws."
+ONE_DRAW = (
+    "One draw of the problem: no intervals, no ranks, and another draw may turn rows round. `valuation: {draws: 5}` tells "
+    "methods apart."
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of the board as text, with its interval (empty where there is none)."""
+
+    text: str
+    interval: str
+    best: bool
 
 
 @dataclass(frozen=True)
@@ -57,56 +70,118 @@ class ValuationReport:
     Attributes:
         dataset: Name of the data set.
         noise: Share of the training labels that were flipped.
-        board: One row per valuator, best AUROC first (see :func:`harness.valuation.judge.board`).
-        agreement: Spearman correlations between the valuators' values under the first seed.
-        curves: Columns ``valuator``, ``seed``, ``removed``, ``remove_high``, ``remove_low``.
+        points: Number of training points that were valued.
+        primary: Name of the figure that ranks.
+        runs: One row per valuator, draw and seed: ``valuator``, ``draw``, ``seed``, figures, costs
+            (see :func:`harness.valuation.board.figures_of`).
+        stable: By valuator, stability (:func:`harness.valuation.board.steadiness`).
+        agreement: Spearman correlations between the valuators' values under the first seed, mean over draws.
+        curves: Columns ``valuator``, ``draw``, ``seed``, ``removed``, ``remove_high``, ``remove_low``.
     """
 
     dataset: str
     noise: float
-    board: pd.DataFrame
+    points: int
+    primary: str
+    runs: pd.DataFrame
+    stable: Mapping[str, float | None]
     agreement: pd.DataFrame
     curves: pd.DataFrame
 
-    def to_rich(self) -> RenderableType:
-        """A table with the best of each column in bold."""
-        from rich.table import Table
+    @cached_property
+    def board(self) -> pd.DataFrame:
+        """One row per valuator, best first (see :func:`harness.valuation.board.board`)."""
+        return board(self.runs, self.stable, self.primary, RANGES)
 
-        table = Table(
-            "valuator",
-            *(heading for heading, _ in COLUMNS.values()),
-            title=f"Valuators · {self.dataset} · {self.noise:.0%} of the training labels flipped",
-            title_justify="left",
-            box=None,
-            header_style="bold",
-            pad_edge=False,
-        )
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for row in self.board.to_dict("records"):
-            cells = (f"[bold]{text}[/bold]" if best else text for text, best in self.cells(row))
-            table.add_row(row["valuator"], *cells)
-        return table
+    @property
+    def draws(self) -> int:
+        """Number of draws of the problem."""
+        return int(self.runs["draw"].nunique())
 
-    def cells(self, row: dict[Any, Any]) -> list[tuple[str, bool]]:
-        """The figures of a row of the board as text, each with whether it is the best of its column."""
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """The columns of :data:`COLUMNS` that this board has."""
+        return {name: found for name, found in COLUMNS.items() if name in self.board.columns}
+
+    @property
+    def captions(self) -> list[str]:
+        """What to know of the figures, in sentences."""
+        if self.draws == 1:
+            return [ONE_DRAW]
+        return [OVER_DRAWS, f"Ranked by {COLUMNS[self.primary][0]}; valuators that cannot be told apart share a rank."]
+
+    @property
+    def sizes(self) -> str:
+        """How much was valued, how often, and with how many wrong labels."""
+        noise = f"{self.noise:.0%} of the training labels flipped" if self.noise else "training labels as they are"
+        seeds = int(self.board["seeds"].max())
+        return f"{plural(self.points, 'point')} · {plural(self.draws, 'draw')} · {plural(seeds, 'seed')} · {noise}"
+
+    @property
+    def title(self) -> str:
+        """The data set and its sizes."""
+        return f"{self.dataset} · {self.sizes}"
+
+    def rows(self) -> list[tuple[str, str, list[Cell]]]:
+        """Rank (empty where there is none), valuator and the cells of every row."""
+        ranked = ("" if math.isnan(rank) else f"{rank:.0f}" for rank in self.board["rank"].astype("float64"))
+        rows = self.board.to_dict("records")
+        return [(rank, row["valuator"], self._cells(row)) for rank, row in zip(ranked, rows, strict=True)]
+
+    def _cells(self, row: dict[Any, Any]) -> list[Cell]:
         found = []
-        for name, (_, form) in COLUMNS.items():
-            finite = [value for value in self.board[name] if not math.isnan(value)]
-            found.append((shown(row[name], form), bool(finite) and row[name] == BETTER[name](finite)))
+        for name, (_, form) in self.columns.items():
+            interval = ""
+            if name in RANGES and not math.isnan(row[f"{name}_low"]):
+                interval = f"[{shown(row[f'{name}_low'], form)}, {shown(row[f'{name}_high'], form)}]"
+            fixed = name == "stability" and row["fixed"]
+            found.append(Cell("fixed" if fixed else shown(row[name], form), interval, self._best(name, row)))
         return found
 
-    def to_markdown(self) -> str:
-        """A heading and a Markdown table."""
-        lines = [
-            f"## {self.dataset}: {self.noise:.0%} of the training labels flipped",
-            "",
-            "| valuator | " + " | ".join(heading for heading, _ in COLUMNS.values()) + " |",
-            "| --- |" + " ---: |" * len(COLUMNS),
-        ]
-        for row in self.board.to_dict("records"):
-            lines.append(f"| {row['valuator']} | " + " | ".join(text for text, _ in self.cells(row)) + " |")
-        return "\n".join(lines) + "\n"
+    def _best(self, name: str, row: dict[Any, Any]) -> bool:
+        """Whether a figure is the best of its column; of the ranking one, beyond chance, with all that share the rank."""
+        if name == self.primary:
+            return self.draws > 1 and bool(row["rank"] == 1) and bool((self.board["rank"] > 1).any())
+        if name not in BETTER:
+            return False
+        finite = [value for value in self.board[name] if not math.isnan(value)]
+        return bool(finite) and row[name] == BETTER[name](finite)
+
+    def to_rich(self) -> RenderableType:
+        """A table with the best of each column in bold, and intervals below the figures where there are any."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        ranked = self.draws > 1
+        if ranked:
+            table.add_column("rank", justify="right")
+        table.add_column("valuator")
+        for heading, _ in self.columns.values():
+            table.add_column(heading, justify="right")
+        for rank, name, cells in self.rows():
+            texts = []
+            for cell in cells:
+                text = Text(cell.text, style="bold" if cell.best else "")
+                if cell.interval:
+                    text.append(f"\n{cell.interval}", style="not bold dim")
+                texts.append(text)
+            table.add_row(*([rank] if ranked else []), Text(name), *texts)
+        return Group(
+            Text(f"Valuators · {self.title}", style="bold"), table, *(Text(c, style="dim") for c in self.captions)
+        )
+
+    def table(self) -> tuple[list[str], list[tuple[list[str], list[bool]]]]:
+        """Headings, and of each row its texts and which of them are best, for formats of text."""
+        ranked = self.draws > 1
+        heads = [*(["rank"] if ranked else []), "valuator", *(heading for heading, _ in self.columns.values())]
+        rows = []
+        for rank, name, cells in self.rows():
+            first = [*([rank] if ranked else []), name]
+            texts = [f"{cell.text} {cell.interval}".rstrip() for cell in cells]
+            rows.append(([*first, *texts], [False] * len(first) + [cell.best for cell in cells]))
+        return heads, rows
 
 
 def shown(value: float, form: str) -> str:
@@ -114,59 +189,36 @@ def shown(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form) if form else significant(value)
 
 
-def make_report(
-    dataset: str, noise: float, items: Sequence[tuple[str, int, AssessedValues, Measured]]
-) -> ValuationReport:
+def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> ValuationReport:
     """The report of one data set.
 
     Args:
         dataset: Name of the data set.
-        noise: Share of flipped labels.
-        items: Valuator, seed, assessment and measurement, in the suite's order.
+        noise: Share of flipped labels; without any, the removal area ranks.
+        items: In the suite's order.
     """
     import pandas as pd
 
-    names = list(dict.fromkeys(name for name, *_ in items))
-    assessed = {name: [a for n, _, a, _ in items if n == name] for name in names}
-    measured = {name: [m for n, _, _, m in items if n == name] for name in names}
-    curves = pd.concat([a.curves.assign(valuator=name, seed=seed) for name, seed, a, _ in items], ignore_index=True)
+    runs = figures_of(items)
+    curves = [item.curves.assign(valuator=item.valuator, draw=item.draw, seed=item.seed) for item in items]
     return ValuationReport(
-        dataset,
-        noise,
-        board(assessed, measured),
-        agreement({name: runs[0].values for name, runs in measured.items()}),
-        curves[["valuator", "seed", "removed", "remove_high", "remove_low"]],
-    )
-
-
-def to_json(reports: Sequence[ValuationReport]) -> str:
-    """Boards, agreement and curves of several data sets as JSON."""
-
-    def plain(frame: pd.DataFrame) -> Any:
-        return json.loads(frame.to_json(orient="records"))
-
-    return json.dumps(
-        [
-            {
-                "dataset": report.dataset,
-                "noise": report.noise,
-                "board": plain(report.board),
-                "agreement": json.loads(report.agreement.to_json(orient="index")),
-                "curves": plain(report.curves),
-            }
-            for report in reports
+        dataset=dataset,
+        noise=noise,
+        points=len(items[0].values),
+        primary="auroc" if runs["auroc"].notna().all() else "removal_area",
+        runs=runs,
+        stable=steadiness(items),
+        agreement=_agreement(items),
+        curves=pd.concat(curves, ignore_index=True)[
+            ["valuator", "draw", "seed", "removed", "remove_high", "remove_low"]
         ],
-        indent=1,
     )
 
 
-def to_csv(reports: Sequence[ValuationReport]) -> str:
-    """The boards of several data sets as one CSV table."""
-    import pandas as pd
-
-    frames = [report.board.assign(dataset=report.dataset) for report in reports]
-    table = pd.concat(frames, ignore_index=True)
-    text: str = table[["dataset", *(c for c in table.columns if c != "dataset")]].to_csv(
-        index=False, lineterminator="\n"
-    )
-    return text
+def _agreement(items: Iterable[Judged]) -> pd.DataFrame:
+    """Spearman correlations under the first seed, mean over draws."""
+    first: dict[int, dict[str, Any]] = {}
+    for item in items:
+        first.setdefault(item.draw, {}).setdefault(item.valuator, item.values)
+    frames = [agreement(values) for values in first.values()]
+    return sum(frames[1:], frames[0]) / len(frames)

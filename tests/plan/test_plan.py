@@ -96,3 +96,26 @@ def test_the_board_of_shipped_records_is_that_of_their_suite(plan: Plan) -> None
     from harness.records import find_records
 
     assert {record.header.board for record in find_records([shipped])} == {plan.cells[0].board}
+
+
+def test_draws_are_other_problems_and_the_first_stays_what_it_was() -> None:
+    suite = harness.load_suite(SUITES / "valuators.yaml")
+    one = make_plan(suite.model_copy(update={"valuation": suite.valuation.model_copy(update={"draws": 1})}))
+    five = make_plan(suite)
+    assert len(five.assessments) == 5 * len(one.assessments)
+    first = [item for item in five.assessments if item.draw == 0]
+    assert [item.stage.id for item in first] == [item.stage.id for item in one.assessments]
+    loads, noises, seeds = ({of(item).seed for item in five.assessments} for of in (_load, _noise, _value))
+    assert (len(loads), len(noises), len(seeds)) == (5, 5, 15)
+
+
+def _load(item: Any) -> Any:
+    return item.stage.data.load
+
+
+def _noise(item: Any) -> Any:
+    return item.stage.data
+
+
+def _value(item: Any) -> Any:
+    return item.stage

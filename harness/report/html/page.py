@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.records.model import Record, RecordFolder
+from harness.report import overall_text
 from harness.report.data import classes_listed, data_said
 from harness.report.html import examples, spots
 from harness.report.html.breakdowns import breakdowns
@@ -25,7 +26,7 @@ from harness.report.html.sections import Section, sections
 from harness.report.html.table import Table, tables
 from harness.report.html.vega import Chart
 from harness.report.synthesis import syntheses
-from harness.statistics.digits import exact
+from harness.statistics.digits import exact, plural
 from harness.version import __version__
 
 if TYPE_CHECKING:
@@ -102,11 +103,6 @@ def section_context(section: Section, leaderboard: Leaderboard, *, points: int) 
     }
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def provenance(sections: Sequence[Section]) -> list[dict[str, Any]]:
     """What the records of each data set were made with."""
     return [{"title": section.title, "facts": section_facts(section.header, section)} for section in sections]
@@ -167,6 +163,15 @@ def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: st
     scripts = {"theme": asset("static", "theme.js"), "app": app}
     context: dict[str, Any] = {
         "title": title,
+        "overall": [
+            {
+                "title": overall_text.title(one),
+                "heads": overall_text.HEADS,
+                "rows": [overall_text.cells(one, row) for row in one.rows],
+                "captions": overall_text.captions(one),
+            }
+            for one in leaderboard.overall
+        ],
         "version": __version__,
         "policy": policy([*scripts.values(), *libraries]),
         "style": asset("static", "style.css"),

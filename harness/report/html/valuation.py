@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.report.html.charting import charting
-from harness.report.html.page import asset, chart_context, environment, plural, policy
+from harness.report.html.page import asset, chart_context, environment, policy
 from harness.report.html.vega import SCHEMA, Chart, Spec, columns, percent, spread, tip
+from harness.statistics.digits import plural
 from harness.valuation.report import COLUMNS, MEANINGS, ValuationReport, shown
 from harness.version import __version__
 
@@ -36,31 +37,32 @@ def valuation_page(reports: Sequence[ValuationReport], *, title: str) -> str:
             scripts=scripts,
             libraries=libraries,
             boards=boards,
-            meanings=[(heading, MEANINGS[name]) for name, (heading, _) in COLUMNS.items()],
+            meanings=[(COLUMNS[name][0] if name in COLUMNS else name, said) for name, said in MEANINGS.items()],
         )
     )
 
 
 def _section(report: ValuationReport, key: str) -> dict[str, Any]:
-    noise = f"{report.noise:.0%} of the training labels flipped" if report.noise else "training labels as they are"
-    seeds = int(report.board["seeds"].max())
+    repeated = int(report.board["draws"].max() * report.board["seeds"].max())
     return {
         "key": key,
         "title": report.dataset,
-        "summary": f"{plural(len(report.board), 'valuator')}, {plural(seeds, 'seed')}, {noise}.",
+        "summary": f"{plural(len(report.board), 'valuator')} · {report.sizes}",
+        "captions": report.captions,
         "notes": [],
         "arms": [],
-        "headings": [heading for heading, _ in COLUMNS.values()],
-        "rows": [(row["valuator"], report.cells(row)) for row in report.board.to_dict("records")],
-        "figures": [chart_context(chart) for chart in (_curves(report, key, seeds), _agreement(report, key))],
+        "ranked": report.draws > 1,
+        "headings": [heading for heading, _ in report.columns.values()],
+        "rows": report.rows(),
+        "figures": [chart_context(chart) for chart in (_curves(report, key, repeated), _agreement(report, key))],
     }
 
 
-def _curves(report: ValuationReport, key: str, seeds: int) -> Chart:
+def _curves(report: ValuationReport, key: str, repeated: int) -> Chart:
     """A panel per valuator with its two removal curves."""
     order = list(report.board["valuator"])
     long = report.curves.rename(columns={"removed": "share", **FIRST}).melt(
-        ["valuator", "seed", "share"], list(FIRST.values()), "first", "accuracy"
+        ["valuator", "draw", "seed", "share"], list(FIRST.values()), "first", "accuracy"
     )
     grouped = long.groupby(["valuator", "first", "share"], sort=False)["accuracy"]
     frame = grouped.agg(["mean", "min", "max"]).round(4).reset_index().rename(columns={"min": "low", "max": "high"})
@@ -119,7 +121,7 @@ def _curves(report: ValuationReport, key: str, seeds: int) -> Chart:
         f"{key}-curves",
         "Removal curves",
         "Test accuracy of a logistic regression after dropping the highest- or the lowest-valued share of the training set. "
-        f"The further the two curves part, the more the values say. {spread(seeds)}",
+        f"The further the two curves part, the more the values say. {spread(repeated, 'run')}",
         f"Mean gap between the curves: {areas}.",
         spec,
         ("Valuator", "Removed first", "Share", "Accuracy"),
@@ -178,7 +180,8 @@ def _agreement(report: ValuationReport, key: str) -> Chart:
     return Chart(
         f"{key}-agreement",
         "Agreement between valuators",
-        "Spearman correlation of the values under the first seed; 1 is the same order, 0 none, −1 the reverse. An empty cell: "
+        "Spearman correlation of the values under the first seed, mean over draws; 1 is the same order, "
+        "0 none, −1 the reverse. An empty cell: "
         "the values are all equal.",
         said,
         spec,

@@ -107,9 +107,9 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def spread(seeds: int) -> str:
+def spread(count: int, what: str = "seed") -> str:
     """How the bands are to be read."""
-    return f"Lines are means over {seeds} seeds, bands reach from the smallest to the largest." if seeds > 1 else ""
+    return f"Lines are means over {count} {what}s, bands reach from the smallest to the largest." if count > 1 else ""
 
 
 def small_multiples(section: Section, cell: int, spec: Spec, *, field: str = "arm", sort: Sequence[str] = ()) -> Spec:

@@ -16,6 +16,7 @@ from harness.records.model import ComponentUse, DataRecord, Environment, Record,
 from harness.records.writer import write_record
 from harness.registry import component
 from harness.valuation import judge as valuation_board
+from harness.valuation.board import Judged
 from harness.valuation.report import ValuationReport, make_report
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -313,5 +314,9 @@ def valuation() -> ValuationReport:
         for seed in (0, 1):
             measured = valuation_board.measure(component("valuator", name), problem, seed=seed)
             assessed = valuation_board.assess(measured.values, problem, noisy, x[120:], y[120:])
-            items.append((name, seed, assessed, measured))
+            figures = {f: getattr(assessed, f) for f in ("auroc", "f1", "removal_area")} | {
+                "seconds": 0.1,
+                "peak_mb": 1.0,
+            }
+            items.append(Judged(name, 0, seed, measured.values, figures, assessed.curves))
     return make_report("</script><b>blobs</b>", 0.2, items)

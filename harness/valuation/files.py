@@ -1,0 +1,114 @@
+"""The boards of valuators as text and files: Markdown, LaTeX, CSV, and JSON that is read again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InputError
+from harness.report.markup import escape_latex, escape_markdown
+from harness.valuation.report import ValuationReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = "valuators.json"
+"""Name of the file in a run folder."""
+
+
+def to_markdown(report: ValuationReport) -> str:
+    """A heading, a table and what to know of it."""
+    heads, rows = report.table()
+    lines = [f"## {escape_markdown(report.title)}", "", f"| {' | '.join(heads)} |"]
+    lines.append("|" + "|".join(" --- " if head == "valuator" else " ---: " for head in heads) + "|")
+    for texts, best in rows:
+        cells = [f"**{t}**" if bold else t for t, bold in zip(map(escape_markdown, texts), best, strict=True)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *(f"{line}  " for line in report.captions)]) + "\n"
+
+
+def to_latex(report: ValuationReport) -> str:
+    """A table (needs the package ``booktabs``)."""
+    heads, rows = report.table()
+    layout = "".join("l" if head == "valuator" else "r" for head in heads)
+    lines = [r"\begin{table}", r"  \centering", rf"  \begin{{tabular}}{{{layout}}}", r"    \toprule"]
+    lines += [f"    {' & '.join(map(escape_latex, heads))} \\\\", r"    \midrule"]
+    for texts, best in rows:
+        cells = [rf"\textbf{{{t}}}" if bold else t for t, bold in zip(map(escape_latex, texts), best, strict=True)]
+        lines.append(f"    {' & '.join(cells)} \\\\")
+    caption = escape_latex(" ".join([f"Valuators, {report.title}.", *(c.replace("`", "") for c in report.captions)]))
+    return (
+        "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]) + "\n"
+    )
+
+
+def to_csv(reports: Sequence[ValuationReport]) -> str:
+    """The boards of several data sets as one table."""
+    import pandas as pd
+
+    frames = [report.board.assign(dataset=report.dataset, points=report.points) for report in reports]
+    table = pd.concat(frames, ignore_index=True)
+    first = ["dataset", "points"]
+    text: str = table[[*first, *(c for c in table.columns if c not in first)]].to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def to_json(reports: Sequence[ValuationReport]) -> str:
+    """Everything that the boards of several data sets are derived from, and the boards."""
+
+    def plain(frame: pd.DataFrame) -> Any:
+        return frame.astype(object).where(frame.notna(), None).to_dict("records")  # to_json would round
+
+    return json.dumps(
+        [
+            {
+                "dataset": report.dataset,
+                "noise": report.noise,
+                "points": report.points,
+                "primary": report.primary,
+                "board": plain(report.board),
+                "runs": plain(report.runs),
+                "stable": {n: "fixed" if s is None else None if math.isnan(s) else s for n, s in report.stable.items()},
+                "agreement": dict(zip(report.agreement.index, plain(report.agreement), strict=True)),
+                "curves": plain(report.curves),
+            }
+            for report in reports
+        ],
+        indent=1,
+    )
+
+
+def read_reports(place: Path) -> list[ValuationReport]:
+    """The boards that a run left in a folder, derived again from what each draw and seed gave.
+
+    Raises:
+        InputError: There is no such file, or it is not what a run writes.
+    """
+    import pandas as pd
+
+    path = place if place.is_file() else place / NAME
+    if not path.exists():
+        raise InputError(f"{place} holds no {NAME}: no suite with `valuation` was run there.")
+    try:
+        return [
+            ValuationReport(
+                dataset=str(found["dataset"]),
+                noise=float(found["noise"]),
+                points=int(found["points"]),
+                primary=str(found["primary"]),
+                runs=pd.DataFrame(found["runs"]).fillna(math.nan),
+                stable={
+                    n: None if s == "fixed" else math.nan if s is None else float(s) for n, s in found["stable"].items()
+                },
+                agreement=pd.DataFrame.from_dict(found["agreement"], orient="index", dtype=float),
+                curves=pd.DataFrame(found["curves"]),
+            )
+            for found in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise InputError(
+            f"{path}: not a board of valuators as this version writes it ({type(error).__name__}: {error})."
+        ) from None
