@@ -274,17 +274,24 @@ def check(
     report = check_records(paths, suite=suite)
     if as_json:
         import json
-        from dataclasses import asdict
 
-        typer.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+        claimed = [{**key._asdict(), "scores": sorted(names)} for key, names in report.claimed.items()]
+        found = {
+            "problems": report.problems,
+            "lacking": report.lacking,
+            "notes": report.notes,
+            "records": report.records,
+            "scores": report.scores,
+        }
+        typer.echo(json.dumps(found | {"claimed": claimed}, indent=2, ensure_ascii=False))
         raise typer.Exit(0 if report.ok and not (strict and report.notes) else 1)
     records = plural(report.records, "record")
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
-    for problem in report.problems:
+    for problem in [*report.problems, *report.lacking]:
         typer.echo(f"problem: {problem}")
     if not report.ok:
-        raise HarnessError(f"Problems: {len(report.problems)}, in {records}.")
+        raise HarnessError(f"Problems: {len(report.problems) + len(report.lacking)}, in {records}.")
     if strict and report.notes:
         raise HarnessError(
             f"Not everything was computed again in {records}: {len(report.notes)} notes.",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.components.metric import UNATTACKED
-from harness.components.paths import DATA_VARIABLE
 from harness.components.probabilities import improper
 from harness.errors import HarnessError, InputError
-from harness.records.model import HEADER, ComponentUse, RecordFolder, read_record, record_folders
+from harness.records.model import HEADER, RecordFolder, read_record, record_folders
 from harness.records.sampling import parts_of
-from harness.report.groups import Group, groups
+from harness.report.groups import BoardKey, Group, groups
 from harness.report.recompute import Recomputed, recompute, texts_of
+from harness.report.submission import lacking
+from harness.report.suite_check import of_suite
 from harness.statistics.resampling import cluster_id, resample_rows
 from harness.statistics.samples import SEED
 
@@ -37,21 +38,25 @@ class Report:
     """What a check found.
 
     Attributes:
-        problems: What is wrong, one line each; empty when the submission is fine.
+        problems: What is wrong with records, one line each.
+        lacking: What a submission needs beside them (:mod:`harness.report.submission`), one line each.
         notes: What could not be checked, and why.
         records: Number of records looked at.
         scores: Number of figures computed again and found equal.
+        claimed: By board, the scores of which some record's figure was not computed again.
     """
 
     problems: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     records: int = 0
     scores: int = 0
+    claimed: dict[BoardKey, set[str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
+        """Whether nothing is wrong and nothing lacks."""
+        return not self.problems and not self.lacking
 
 
 def check_records(paths: Iterable[Path], *, suite: Path | None = None) -> Report:
@@ -59,7 +64,7 @@ def check_records(paths: Iterable[Path], *, suite: Path | None = None) -> Report
 
     Args:
         paths: Folders that hold records at any depth.
-        suite: The suite file that they claim to come from; its boards must then be theirs.
+        suite: The suite file that they claim to come from; its boards and the options of its arms must then be theirs.
 
     Returns:
         All problems at once.
@@ -81,9 +86,13 @@ def check_records(paths: Iterable[Path], *, suite: Path | None = None) -> Report
         if not problems:
             records.append(record)
     if suite is not None:
-        _suite(suite, records, report)
+        problems, notes = of_suite(suite, records)
+        report.problems += problems
+        report.notes += notes
     _boards(records, report)
-    for group in _groups(records, report):
+    found = _groups(records, report)
+    report.lacking += lacking(found, suite)
+    for group in found:
         for arm in group.arms:
             for seed, member in sorted(group.members[arm].items()):
                 baseline = group.members.get(group.baseline, {}).get(seed)
@@ -177,46 +186,6 @@ def _statuses(frame: pd.DataFrame, classes: int) -> list[str]:
     return [f"row {row}: status {frame['status'].iloc[row]!r} contradicts the probabilities ({expected[row]})"]
 
 
-def _suite(path: Path, records: Sequence[RecordFolder], report: Report) -> None:
-    """Whether the records are of the suite as the file has it."""
-    from harness import load_suite
-    from harness.plan import make_plan
-
-    suite = load_suite(path)
-    cells = {cell.dataset: cell for cell in make_plan(suite).cells}
-    theirs = [record for record in records if record.header.suite == suite.name]
-    if not theirs:
-        report.problems.append(f"No record is of the suite {suite.name!r} ({path}).")
-    elif len(theirs) < len(records):
-        report.notes.append(f"{len(records) - len(theirs)} of the records are not of the suite {suite.name!r}.")
-    elsewhere = False
-    for record in theirs:
-        header, cell = record.header, cells.get(record.header.dataset)
-        if cell is None:
-            report.problems.append(f"{record.folder}: {path} has no data set {header.dataset!r}")
-        elif header.board != cell.board:
-            changed = _changed(header.components, cell.components)
-            if not changed and header.components["dataset"].digests != cell.components["dataset"].digests:
-                elsewhere, reason = True, "was made with data from elsewhere"
-            else:
-                reason = ": ".join(filter(None, ("was made by a changed suite", ", ".join(changed))))
-            report.problems.append(f"{record.folder}: {reason} (board {header.board}; {path} has {cell.board})")
-    if elsewhere:
-        report.notes.append(
-            f"A named data set is read from a folder if its option `folder` or {DATA_VARIABLE} names one, else from the hub."
-        )
-
-
-def _changed(theirs: Mapping[str, ComponentUse], ours: Mapping[str, ComponentUse]) -> list[str]:
-    """Roles, of those that a board rests on, in which another component or other options are at work."""
-    roles = sorted(role for role in {*theirs, *ours} if role in _SHARED or role.startswith("metric:"))
-    pairs = [(role, theirs.get(role), ours.get(role)) for role in roles]
-    return [role for role, a, b in pairs if a is None or b is None or (a.name, a.options) != (b.name, b.options)]
-
-
-_SHARED = frozenset({"dataset", "model", "test_attack"})
-
-
 def _boards(records: Sequence[RecordFolder], report: Report) -> None:
     """Whether one suite has one board per data set."""
     first: dict[tuple[str, str], RecordFolder] = {}
@@ -264,6 +233,7 @@ def _scores(record: RecordFolder, baseline: RecordFolder | None, report: Report)
     for name, claimed in record.header.scores.items():
         if name not in again.scores and claimed.metric in again.metrics:
             report.problems.append(f"{record.folder}: metric {claimed.metric} gives no score {name!r}")
+    report.claimed.setdefault(BoardKey.of(record.header), set()).update(set(record.header.scores) - set(again.scores))
     report.problems += _contributions(record, again)
     report.problems += _replicates(record, again)
 

@@ -41,10 +41,13 @@ def build_site(
 
     results = list(results)
     records = find_records(results)
+    claimed = None
     if not unchecked:
         from harness.report.check import check_records
 
-        if problems := check_records(results).problems:
+        report = check_records(results)
+        claimed = report.claimed
+        if problems := [*report.problems, *report.lacking]:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise InputError(
                 f"Nothing is published, because the records do not pass the check: {problems[0]}{more}.",
@@ -52,7 +55,12 @@ def build_site(
             )
     leaderboard = Leaderboard.build(records, baselines=baselines)
     pages = {
-        "index.html": render(records, leaderboard, title=UNCHECKED.capitalize() if unchecked else "Measured results"),
+        "index.html": render(
+            records,
+            leaderboard,
+            title=UNCHECKED.capitalize() if unchecked else "Measured results",
+            claimed=claimed,
+        ),
         "leaderboard.json": leaderboard.to_json(),
         "leaderboard.csv": leaderboard.to_csv(),
         "leaderboard.md": leaderboard.to_markdown(),

@@ -168,14 +168,15 @@ def test_records_of_the_named_suite(copy: Path, tmp_path: Path) -> None:
     attack, data = components["test_attack"], components["dataset"]
     shorter = attack.model_copy(update={"options": attack.options | {"max_queries": 5}})
     elsewhere = data.model_copy(update={"digests": {"file": "another"}})
-    right = {"suite": "quickstart", "dataset": cell.dataset, "board": cell.board, "components": components}
+    shared = {"suite": "quickstart", "dataset": cell.dataset, "board": cell.board, "components": components}
+    right = shared | {"arm_definition": dict(cell.definition)}
     record = rewrite(one(copy, "only"), **right)
-    assert check([record.folder], suite=path).ok
+    assert check([record.folder], suite=path).problems == []
     for change, message in (
         ({"board": "changed"}, "was made by a changed suite (board changed"),
         (
             {"board": "changed", "components": components | {"test_attack": shorter}},
-            "changed suite: test_attack (board",
+            "changed suite: test_attack: max_queries is 5, there None (board",
         ),
         ({"board": "changed", "components": components | {"dataset": elsewhere}}, "was made with data from elsewhere"),
         ({"dataset": "other"}, "has no data set 'other'"),
@@ -188,10 +189,64 @@ def test_records_of_the_named_suite(copy: Path, tmp_path: Path) -> None:
         assert any("HARNESS_DATA" in note for note in report.notes) == ("elsewhere" in message)
 
 
+def test_arms_of_the_suite_have_its_options(copy: Path, tmp_path: Path) -> None:
+    from harness import load_suite
+    from harness.plan import make_plan
+
+    path = tmp_path / "suite.yaml"
+    quickstart = (Path(__file__).parents[2] / "suites" / "quickstart.yaml").read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^metrics: .*", "metrics: [accuracy, uu, ece, attack]", quickstart), encoding="utf-8")
+    cells = {cell.arm: cell for cell in make_plan(load_suite(path)).cells}
+    for arm, cell in (("only", cells["only"]), ("bliss", cells["bliss"])):
+        same = {"suite": "quickstart", "dataset": cell.dataset, "board": cell.board}
+        for seed in (0, 1):
+            rewrite(
+                one(copy, arm, seed), components=dict(cell.components), arm_definition=dict(cell.definition), **same
+            )
+    assert check([copy], suite=path).ok
+    values = cells["bliss"].components["selector_values"]
+    cheaper = values.model_copy(update={"options": values.options | {"iterations": 7}})
+    rewrite(one(copy), components=dict(cells["bliss"].components) | {"selector_values": cheaper})
+    (problem,) = check([copy], suite=path).problems
+    assert "arm 'bliss' is not that of" in problem
+    assert "selector_values: iterations is 7, there" in problem
+    for seed in (0, 1):
+        rewrite(one(copy, "bliss", seed), components=dict(cells["bliss"].components), arm="mine")
+    report = check([copy], suite=path)
+    assert report.ok, "an arm that the suite does not have is somebody's own"
+    assert any("Arm 'mine' is not of" in note for note in report.notes)
+
+
+def test_a_submission_has_the_baseline_and_two_seeds(copy: Path) -> None:
+    import shutil
+
+    shutil.rmtree(one(copy, "bliss", 1).folder)
+    (problem,) = check([copy]).lacking
+    assert "arm 'bliss' has 1 seed, of at least 2" in problem
+    shutil.rmtree(one(copy, "only", 0).folder)
+    assert any("arm 'bliss' has seed 0, which the baseline 'only' has not" in p for p in check([copy]).lacking)
+    shutil.rmtree(one(copy, "only", 1).folder)
+    assert any("the baseline arm 'only' is missing" in p for p in check([copy]).lacking)
+
+
+def test_the_site_says_of_each_score_whether_it_was_computed_again(copy: Path, tmp_path: Path) -> None:
+    from harness.report.site import build_site
+
+    build_site([copy], tmp_path / "all")
+    assert "Checked: every figure was computed again" in (tmp_path / "all/index.html").read_text()
+    for record in find_records([copy]):
+        rewrite(record, drop=("texts",))
+    build_site([copy], tmp_path / "some")
+    page = (tmp_path / "some/index.html").read_text()
+    assert "claimed: Attack success rate" in page
+    assert page.count('">claimed</span>') == len([n for n in one(copy).header.scores if n.startswith("attack_")])
+    assert "Again: harness run suites/pretend.yaml --dataset pretend --arm bliss --seed 0" in page
+
+
 def test_texts_may_be_left_out_and_the_rest_is_still_checked(copy: Path) -> None:
     record = rewrite(one(copy), drop=("texts",))
     report = check([record.folder])
-    assert report.ok
+    assert report.problems == []
     assert report.notes == ["metric attack was not computed again: needs the texts, which this record leaves out."]
     rewrite(record, scores=score(record, "uu@0.8/clean", 77.0))
     assert any("uu@0.8/clean is given as 77" in problem for problem in check([record.folder]).problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,17 @@ from harness.errors import StoreError
 
 if TYPE_CHECKING:
     from harness.records.model import RecordFolder
+    from harness.report.groups import BoardKey
     from harness.report.leaderboard import Leaderboard
 
 
-def render(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
+def render(
+    records: Sequence[RecordFolder],
+    leaderboard: Leaderboard,
+    *,
+    title: str,
+    claimed: Mapping[BoardKey, Set[str]] | None = None,
+) -> str:
     """The report as one HTML document that needs nothing else: no network, no other file.
 
     With up to about twenty data sets it stays below five megabytes: maps and the browser of examples are sampled where the
@@ -23,13 +30,15 @@ def render(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: 
         records: Records to draw curves and take examples from; may be empty, then the page has the leaderboard only.
         leaderboard: The leaderboard of these records.
         title: Heading of the page.
+        claimed: Of checked records, by board, the scores that could not be computed again (:mod:`harness.report.check`); the
+            page then says of each score which it is.
 
     Raises:
         harness.errors.InputError: A file of a record is damaged.
     """
     from harness.report.html.page import page
 
-    return page(records, leaderboard, title=title)
+    return page(records, leaderboard, title=title, claimed=claimed)
 
 
 def write(path: Path, records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> Path:

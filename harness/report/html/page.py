@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -30,6 +30,8 @@ from harness.statistics.digits import exact, plural
 from harness.version import __version__
 
 if TYPE_CHECKING:
+    from harness.records.model import ComponentUse
+    from harness.report.groups import BoardKey
     from harness.report.leaderboard import Leaderboard
 
 LIMIT = 5_000_000
@@ -118,19 +120,12 @@ def section_facts(header: Record, section: Section) -> list[tuple[str, str]]:
         ("Thresholds τ", ", ".join(exact(tau) for tau in header.thresholds)),
         ("Seeds", ", ".join(map(str, section.seeds))),
     ]
-    roles = {role: use for key in section.records for role, use in section.records[key].header.components.items()}
-    for role, use in roles.items():
-        options = ", ".join(f"{name}={value!r}" for name, value in use.options.items())
-        facts.append(
-            (
-                role.replace("_", " ").replace(":", ": ").capitalize(),
-                f"{use.name} {use.version}" + (f" ({options})" if options else ""),
-            )
-        )
+    facts += [(_role(role), _used(use)) for role, use in shared_components(section).items()]
     said: dict[str, list[str]] = {}
     for (arm, _), member in section.records.items():
         if member.header.classes and arm not in said.setdefault(member.header.classes, []):
             said[member.header.classes].append(arm)
+    facts += [(f"Arm {arm}", how) for arm, how in arms_made(section)]
     facts += [(f"Classes of {', '.join(arms)}", sentence) for sentence, arms in said.items()]
     for made in syntheses(member.record for member in section.records.values()):
         facts.append((f"Made by {made.generator} for {' and '.join(made.arms)}", made.summary))
@@ -144,19 +139,62 @@ def section_facts(header: Record, section: Section) -> list[tuple[str, str]]:
     return facts
 
 
+def shared_components(section: Section) -> dict[str, ComponentUse]:
+    """By role, the components that are the same in every record that has the role."""
+    found: dict[str, list[ComponentUse]] = {}
+    for member in section.records.values():
+        for role, use in member.header.components.items():
+            found.setdefault(role, []).append(use)
+    everywhere = len(section.records)
+    return {
+        role: uses[0] for role, uses in found.items() if len(uses) == everywhere and all(u == uses[0] for u in uses)
+    }
+
+
+def arms_made(section: Section) -> list[tuple[str, str]]:
+    """How each arm was made: what it is beyond what all share, with versions and options, and the command that makes it."""
+    shared = shared_components(section)
+    made: dict[str, str] = {}
+    for (arm, _), member in section.records.items():
+        header = member.header
+        if arm in made:
+            continue
+        own = [f"{_role(role)}: {_used(use)}" for role, use in header.components.items() if role not in shared]
+        if normalisation := header.arm_definition.get("weights_normalisation"):
+            own += [f"Weights normalised: {normalisation}"] if "weights" in header.components else []
+        command = f"harness run suites/{header.suite}.yaml --dataset {header.dataset} --arm {arm} --seed {header.seed}"
+        made[arm] = f"{'; '.join(own) or 'fine-tuned on the original training set as it is'}. Again: {command}"
+    return list(made.items())
+
+
+def _role(role: str) -> str:
+    return role.replace("_", " ").replace(":", ": ").capitalize()
+
+
+def _used(use: ComponentUse) -> str:
+    options = ", ".join(f"{name}={value!r}" for name, value in use.options.items())
+    return f"{use.name} {use.version}" + (f" ({options})" if options else "")
+
+
 def all_columns(found: Sequence[Table]) -> list[Any]:
     """The columns of all tables, each once."""
     return list({column.key: column for table in found for column in table.columns}.values())
 
 
-def page(records: Sequence[RecordFolder], leaderboard: Leaderboard, *, title: str) -> str:
+def page(
+    records: Sequence[RecordFolder],
+    leaderboard: Leaderboard,
+    *,
+    title: str,
+    claimed: Mapping[BoardKey, Set[str]] | None = None,
+) -> str:
     """The page as text; see :func:`harness.report.html.render`."""
     parts = sections(records)
     arms = dict.fromkeys(row.arm for board in leaderboard.boards for row in board.rows)
     palette = parts[0].palette if parts else tuple(arms)
     points = min(MOST_POINTS, 3 * MOST_POINTS // max(1, len(parts)))
     shown = [section_context(section, leaderboard, points=points) for section in parts]
-    found = tables(leaderboard.boards, palette)
+    found = tables(leaderboard.boards, palette, claimed)
     libraries = [charting()] if parts else []
     names = ("leaderboard", "charts", "examples") if parts else ("leaderboard",)
     app = Markup("\n").join(asset("static", f"{name}.js") for name in names)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from harness.components.score_name import ScoreName
 from harness.report import columns
+from harness.report.groups import BoardKey
 from harness.report.model import Board, Row, ScoreInfo
 from harness.unknowns import CLEAN, PERTURBED
 
@@ -26,6 +27,7 @@ class Head:
     meaning: str
     better: str
     shown: bool
+    claimed: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,9 @@ def shown_figure(board: Board, row: Row, name: str, *, best: bool) -> Shown:
     )
 
 
-def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
-    """A board as a table."""
-    heads = [head(name, info, board) for name, info in board.scores.items()]
+def table(board: Board, palette: Sequence[str], *, title: str, claimed: Set[str] | None = None) -> Table:
+    """A board as a table; ``claimed`` are the scores that a check could not compute again, ``None`` where none was made."""
+    heads = [replace(head(name, info, board), claimed=name in (claimed or ())) for name, info in board.scores.items()]
     heads.sort(key=lambda one: (one.key != board.primary, one.key not in FIRST, not one.shown))
     rows = []
     for row in board.rows:
@@ -130,14 +132,35 @@ def table(board: Board, palette: Sequence[str], *, title: str) -> Table:
         *columns.remarks(board),
         *(f"{line[0].upper()}{line[1:]}" for line in columns.sources(board)),
         *board.notes,
+        *([] if claimed is None else [_checked(board, claimed)]),
     ]
     return Table(title, caption, board, heads, rows, notes)
 
 
-def tables(boards: Sequence[Board], palette: Sequence[str]) -> list[Table]:
+def _checked(board: Board, claimed: Set[str]) -> str:
+    """Which figures were computed again from the predictions, and which stand as claimed."""
+    names = [heading(name) for name in board.scores if name in claimed]
+    if not names:
+        return "Checked: every figure was computed again from the predictions."
+    share = f"{len(board.scores) - len(names)} of {len(board.scores)} scores"
+    return f"Checked: {share} were computed again from the predictions; claimed: {', '.join(names)}."
+
+
+def tables(
+    boards: Sequence[Board], palette: Sequence[str], claimed: Mapping[BoardKey, Set[str]] | None = None
+) -> list[Table]:
     """All boards as tables, titled by data set, and by suite where there are several."""
+
+    def of(board: Board) -> Set[str] | None:
+        return None if claimed is None or not board.measured else claimed.get(BoardKey.of(board), frozenset())
+
     suites = {board.suite for board in boards}
     return [
-        table(board, palette, title=board.dataset if len(suites) <= 1 else f"{board.dataset} ({board.suite})")
+        table(
+            board,
+            palette,
+            title=board.dataset if len(suites) <= 1 else f"{board.dataset} ({board.suite})",
+            claimed=of(board),
+        )
         for board in boards
     ]
