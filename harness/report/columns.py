@@ -126,7 +126,13 @@ def short(name: str) -> str:
     """A score's name as a heading: ``uu@0.65/perturbed`` -> ``UU@.65`` over ``perturbed``."""
     parsed = ScoreName.parse(name)
     head, tail = parsed.head, parsed.part
-    words = {"accuracy/clean": "acc.", "accuracy/attacked": "acc.\nafter", "ece/clean": "ECE"}
+    words = {
+        "accuracy/clean": "acc.",
+        "accuracy/attacked": "acc.\nafter",
+        "ece/clean": "ECE",
+        "brier/clean": "Brier",
+        "nll/clean": "NLL",
+    }
     population = {"perturbed": "pert.", "deployed": "depl."}.get(tail, tail)
     if parsed.stem == "matched_uu":
         return f"UU@{parsed.at.removeprefix('0')}\nmatched"
@@ -231,9 +237,10 @@ def of_difference(key: str) -> Column | None:
 
 
 def stacked(columns: Sequence[Column], *, interval: bool = True) -> list[Column]:
-    """The same columns with two lines an arm: flags below its name, the difference below the figure that ranks."""
+    """The same columns with two lines an arm: flags below its name, the difference below the figure that ranks, and so on."""
     kept = {column.key: column for column in columns}
     delta, flags = kept.pop("delta", None), kept.pop("flags", None)
+    proper = next((kept.pop(key) for key in ("brier/clean", "nll/clean") if key in kept and "ece/clean" in kept), None)
     found = []
     for column in kept.values():
         if column.key == "arm" and flags is not None:
@@ -242,6 +249,8 @@ def stacked(columns: Sequence[Column], *, interval: bool = True) -> list[Column]
             difference = delta.cell if interval else lambda board, row: _delta(board, row, interval=False)
             title = f"{column.title}\n\N{INCREMENT}{' [95 %]' * interval}"
             found.append(replace(column, title=title, cell=_below(column, difference)))
+        elif column.key == "ece/clean" and proper is not None:
+            found.append(replace(column, title=f"{column.title}\n{proper.title}", cell=_below(column, proper.cell)))
         else:
             found.append(column)
     return found
@@ -265,6 +274,7 @@ def default_columns(board: Board) -> list[Column]:
     )
     columns += [score_column(str(ScoreName.uu(tau, population)), keep=NEEDED) for tau in thresholds]
     columns.append(score_column("ece/clean", keep=NEEDED))
+    columns += [score_column(name, keep=NEEDED) for name in ("brier/clean", "nll/clean") if name in measured][:1]
     if board.counted:
         columns.append(score_column(board.counted, keep=7))
     if board.primary:
@@ -284,7 +294,7 @@ def default_columns(board: Board) -> list[Column]:
 
 def headlines(board: Board) -> list[str]:
     """One score of every metric that has none among the usual columns: its first with a better and a worse direction."""
-    usual = {"accuracy", "confidence", "uu", "ece", "matched-uu", "planted", "planted-truth"}
+    usual = {"accuracy", "confidence", "uu", "ece", "brier", "matched-uu", "planted", "planted-truth"}
     first: dict[str, str] = {}
     for name, info in board.scores.items():
         if info.metric and info.metric.rpartition("/")[2] not in usual and info.better is not None:

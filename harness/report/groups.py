@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.components.metric import UNATTACKED
 from harness.errors import InputError
-from harness.records.model import Record, RecordFolder
+from harness.records.model import Record, RecordFolder, ScoreRecord
+from harness.report.derived import brier, brier_score, lacking_proper
 from harness.statistics.samples import Sample
 from harness.unknowns import CLEAN, DEPLOYED, Predictions, separate
 
@@ -136,7 +137,7 @@ class Member:
 
         frame = self.record.frame("per_example")
         if frame is None:
-            return {}
+            return self._derived
         if len(frame) != len(self.predictions):
             raise InputError(
                 f"{self.record.folder}: per_example.parquet has {len(frame)} rows for {len(self.predictions)} test examples."
@@ -145,7 +146,17 @@ class Member:
             name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
             for name in frame.columns
             if name in self.header.scores
-        }
+        } | self._derived
+
+    @cached_property
+    def scores(self) -> dict[str, ScoreRecord]:
+        """Its scores, and those that are derived (:mod:`harness.report.derived`)."""
+        return self.header.scores | {name: brier_score(each) for name, each in self._derived.items()}
+
+    @cached_property
+    def _derived(self) -> dict[str, FloatArray]:
+        lacking = lacking_proper(self.header.scores)
+        return {f"brier/{part}": brier(self.populations[part]) for part in lacking if part in self.populations}
 
     @cached_property
     def replicates(self) -> dict[str, FloatArray]:
@@ -165,7 +176,7 @@ class Member:
         """The value of a score; ``None`` if the record does not have it or it is not defined."""
         import math
 
-        found = self.header.scores.get(score)
+        found = self.scores.get(score)
         return None if found is None or found.value is None or not math.isfinite(found.value) else found.value
 
 
@@ -272,7 +283,7 @@ class Group:
         names: dict[str, None] = {}
         for arm in self.arms:
             for _, member in sorted(self.members[arm].items()):
-                names.update({name: None for name, score in member.header.scores.items() if not score.volatile})
+                names.update({name: None for name, score in member.scores.items() if not score.volatile})
         return list(names)
 
     @cached_property
@@ -313,7 +324,7 @@ class Group:
             for seed, member in sorted(self.members[arm].items()):
                 for name in self.scores:
                     if name in member.contributions:
-                        total = member.header.scores[name].total
+                        total = member.scores[name].total
                         found[arm, seed, name] = Sample(member.contributions[name], self._codes[seed], total)
         return found
 

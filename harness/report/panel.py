@@ -123,7 +123,7 @@ def difference(found: Contrast, info: ScoreInfo, adjusted: float | None = None) 
 def score_info(group: Group, name: str) -> ScoreInfo:
     """How to read a score, from the first record that has it; its range holds the figures of all records."""
     members = (member for seeds in group.members.values() for member in seeds.values())
-    found = [member.header.scores[name] for member in members if name in member.header.scores]
+    found = [member.scores[name] for member in members if name in member.scores]
     if not found:
         raise KeyError(name)
     lows, highs = [score.low for score in found], [score.high for score in found]

@@ -304,7 +304,7 @@ def test_a_comparison_is_what_its_contributions_say(tmp_path: Path) -> None:
         pretend_record(tmp_path, PretendArm(name, skill=skill), size=n) for name, skill in (("only", 1.0), ("new", 1.4))
     )
     (found,) = compare([a], [b])
-    decomposing = [one for one in found.scores if a.header.scores[one.name].decomposes]
+    decomposing = [one for one in found.scores if one.name in a.header.scores and a.header.scores[one.name].decomposes]
     assert len(decomposing) >= 16
     draws = np.random.default_rng(11).multinomial(n, np.full(n, 1 / n), size=3000)  # other draws than the board's
     for one in decomposing:

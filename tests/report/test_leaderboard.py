@@ -85,11 +85,32 @@ def of(records: list[RecordFolder], dataset: str, arm: str) -> list[RecordFolder
     return [r for r in records if r.header.dataset == dataset and r.header.arm == arm]
 
 
+def brier(record: RecordFolder) -> float:
+    """The Brier score after the attack or before it, counted here from the predictions alone."""
+    frame = record.frame("predictions")
+    probs = frame[["prob_0", "prob_1"]].to_numpy()
+    return float(((probs - np.eye(2)[frame["label"]]) ** 2).sum(axis=1).mean())
+
+
+def test_a_calibration_error_is_never_without_a_proper_score(records, several, leaderboard) -> None:
+    assert all("brier/clean" not in record.header.scores for record in records)
+    row = several.row("bliss")
+    there = of(records, "mrpc", "bliss")
+    assert row.scores["brier/clean"].value == pytest.approx(np.mean([brier(record) for record in there]))
+    assert row.differences["brier/clean"].p is not None
+    for width in (80, 140):
+        text = shown(leaderboard, width)
+        assert "ECE" in text
+        assert "Brier" in text
+
+
 def test_figures_are_means_over_seeds_inside_their_intervals(records, several) -> None:
     for row in several.measured:
         there = of(records, "mrpc", row.arm)
         assert row.seeds == (0, 1, 2)
         for name, figure in row.scores.items():
+            if name.startswith("brier/"):  # derived: the test above
+                continue
             values = [record.header.scores[name].value for record in there]
             assert figure.value == pytest.approx(np.mean(values))
             assert figure.std == pytest.approx(np.std(values, ddof=1))
@@ -177,7 +198,8 @@ def test_costs_stay_off_the_board(records, tmp_path: Path) -> None:
         "money": scores["ece/clean"].model_copy(update={"metric": "cost", "volatile": True}),
     }
     board = build([altered(base, tmp_path, scores=scores | extra)], baselines=()).boards[0]
-    assert set(board.scores) == set(scores)
+    assert set(board.scores) - set(scores) == {"brier/clean", "brier/deployed"}, "derived beside ece"
+    assert set(scores) <= set(board.scores)
 
 
 def test_boards_are_never_mixed(records, tmp_path: Path) -> None:
@@ -363,7 +385,7 @@ def test_a_long_name_breaks_and_leaves_room_for_the_figures(tmp_path: Path) -> N
     assert max(map(len, text.splitlines())) <= 80
     header = next(line for line in text.splitlines() if line.startswith(" #"))
     assert "acc." in header
-    assert "ECE" in header
+    assert "ECE" in text
     assert name in "".join(line[4:16].strip() for line in text.splitlines())
 
 

@@ -13,7 +13,7 @@ from harness.unknowns import CLEAN, PERTURBED
 
 ALPHA = 0.05
 ABBREVIATIONS = {"uu": "UU", "ece": "ECE", "mce": "MCE", "nll": "NLL", "aurc": "AURC", "mcc": "MCC", "f1": "F1"}
-FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean", *columns.PLANTED)
+FIRST = ("accuracy/clean", "accuracy/attacked", "confidence/clean", "ece/clean", "brier/clean", *columns.PLANTED)
 """Columns shown from the start, beside unknown unknowns at every threshold."""
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
+from harness.statistics.digits import exact
+from harness.unknowns import DEPLOYED, PERTURBED, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.components import Component
-    from harness.types import FloatArray, Texts
+    from harness.types import BoolArray, FloatArray, IntArray, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,10 @@ class AttackValidity(Metric):
     An attack that changes the meaning finds no blind spot. A perturbed text is valid if its sentence embedding is similar
     enough to the original's, it is not too many characters away, and no word was replaced by an opposite. Judged on a fixed
     sample of the successful attacks.
+
+    ``valid_uu@τ/perturbed`` counts the unknown unknowns whose perturbed text is valid, ``valid_uu@τ/deployed`` these and the
+    unknown unknowns on texts as they were; lower is better. Where only a sample was judged, each of it stands for as many
+    successful attacks as there are per judged one, which the interval takes into account.
     """
 
     api_version: ClassVar[int] = 1
@@ -158,7 +164,7 @@ class AttackValidity(Metric):
         return {**super().identity(), **{name: part.identity() for name, part in self.parts().items()}}
 
     def score(self, outcome: Outcome) -> Scores:
-        """``validity/perturbed`` and its three parts, over a sample of the successful attacks."""
+        """``validity/perturbed`` and its three parts over a sample of the successful attacks, and valid unknown unknowns."""
         import numpy as np
 
         if outcome.attacked is None:
@@ -196,7 +202,29 @@ class AttackValidity(Metric):
                 found.opposites > 0, rows, n, "lower", 1.0, "share of successful attacks that swap in an opposite word"
             ),
         }
-        return Scores(parts)
+        return Scores(parts | self._valid_uus(outcome, rows, valid))
+
+    def _valid_uus(self, outcome: Outcome, rows: IntArray, valid: BoolArray) -> dict[str, Score]:
+        """Unknown unknowns that count as such: on texts as they were, and on perturbed ones that keep the meaning."""
+        import numpy as np
+
+        assert outcome.attacked is not None  # noqa: S101 - the caller has looked
+        succeeded = outcome.attacked.succeeded
+        weight = np.zeros(len(outcome.test))
+        weight[rows[valid]] = succeeded.sum() / len(rows) if len(rows) else 0.0
+        deployed = whole(outcome)[DEPLOYED]
+        found = {}
+        for tau in outcome.thresholds:
+            confident = deployed.uu(tau)
+            for population, counted in (
+                (PERTURBED, np.where(succeeded, confident * weight, 0.0)),
+                (DEPLOYED, np.where(succeeded, confident * weight, confident)),
+            ):
+                meaning = f"Unknown unknowns at {tau:g} whose text, where the attack changed it, still means the same."
+                found[f"valid_uu@{exact(tau)}/{population}"] = Score(
+                    float(counted.sum()), "lower", 0, len(counted), counted, meaning=meaning, total=True
+                )
+        return found
 
 
 def _share(

@@ -12,6 +12,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -295,6 +296,16 @@ def test_validity_tells_a_typo_from_a_turned_meaning() -> None:
     assert valid.value == pytest.approx(1 / 3)
     np.testing.assert_array_equal(valid.per_example, [1, 0, 0, np.nan])
     assert scores["opposite_rate/perturbed"].value == pytest.approx(1 / 3)
+    assert scores["valid_uu@0.65/perturbed"].value == 0, "none of them is confident"
+    sure = replace(outcome.attacked, probs=np.tile(np.float32([0.9, 0.1]), (4, 1)))
+    found = harness.component("metric", "attack-validity").score(replace(outcome, attacked=sure)).scalars
+    np.testing.assert_array_equal(found["valid_uu@0.65/perturbed"].per_example, [1, 0, 0, 0])
+    wrong = np.float32([[0.1, 0.9]] * 3 + [[0.1, 0.9]])
+    both = harness.component("metric", "attack-validity").score(replace(outcome, attacked=sure, probs=wrong)).scalars
+    np.testing.assert_array_equal(both["valid_uu@0.65/deployed"].per_example, [1, 0, 0, 1])
+    half = harness.component("metric", "attack-validity", sample=2, encoder="none", max_edit_share=9.0)
+    estimated = half.score(replace(outcome, attacked=sure)).scalars["valid_uu@0.65/perturbed"]
+    assert estimated.value == 3, "both that were judged are valid, and stand for three"
     few = harness.component("metric", "attack-validity", sample=1, encoder="none").score(outcome).scalars
     assert few["validity/perturbed"].value == 1.0
     assert np.isnan(few["similarity/perturbed"].value)

@@ -23,6 +23,8 @@ class RiskCoverage(Metric):
     2010); predictions of equal confidence enter in expectation over their orders.
 
     * ``aurc``: mean risk over the coverages ``1/n .. 1`` (Geifman, Uziel and El-Yaniv 2019); 0 to 1, lower is better;
+    * ``augrc``: mean over the same coverages of the share of *all* predictions that is kept and wrong, which does not punish
+      rare confident errors out of proportion (Traub et al. 2024); 0 to 1, lower is better;
     * ``excess_aurc``: ``aurc`` less that of the best possible ranking of the same predictions; 0 to 1, lower is better;
     * ``selective_accuracy@s``: accuracy of the share ``s`` of predictions with the highest confidence; higher is better.
 
@@ -48,6 +50,7 @@ class RiskCoverage(Metric):
             coverage, risk = risk_coverage(predictions.confidence, ~predictions.correct)
             meanings = {
                 "aurc": "Area under the risk-coverage curve.",
+                "augrc": "Area under the generalised risk-coverage curve: mean share kept and wrong.",
                 "excess_aurc": "Area under the risk-coverage curve above the best possible one.",
                 **{
                     f"selective_accuracy@{exact(share)}": f"Accuracy of the share {exact(share)} of predictions with the "
@@ -76,12 +79,15 @@ class RiskCoverage(Metric):
 
     def _figures(self, risk: FloatArray, wrong: BoolArray) -> dict[str, float]:
         """The figures of a risk-coverage curve."""
+        import numpy as np
+
         from harness_metrics.selective import best_area
 
         area, n = float(risk.mean()), len(risk)
         kept = {share: max(1, round(share * n)) for share in self.coverages}
         return {
             "aurc": area,
+            "augrc": float((risk * np.arange(1, n + 1)).mean()) / n,
             "excess_aurc": max(0.0, area - best_area(wrong)),
             **{f"selective_accuracy@{exact(share)}": 1 - float(risk[k - 1]) for share, k in kept.items()},
         }

@@ -315,7 +315,7 @@ def test_every_figure_and_table_is_documented(random_outcome) -> None:
     o = random_outcome(0, 40, test_embeddings=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32))
     o = replace(o, costs={"seconds/attack": 1.0, "peak_memory_bytes": 2.0, "money": 0.1})
     names = [entry.name for entry in registry().entries("metric") if entry.distribution == "bliss-harness-metrics"]
-    assert len(names) == 12
+    assert len(names) == 15
     for metric in names:
         assert f"`{metric}`" in page
         found = component("metric", metric).score(o)
