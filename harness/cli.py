@@ -360,6 +360,7 @@ def _mount_leaderboard() -> None:
     from harness.commands.compare import compare
     from harness.commands.examples import examples
     from harness.commands.leaderboard import leaderboard_app
+    from harness.commands.paper import paper
     from harness.commands.power import power
     from harness.commands.valuators import valuators
 
@@ -367,6 +368,7 @@ def _mount_leaderboard() -> None:
     app.command()(compare)
     app.command()(examples)
     app.command()(power)
+    app.command()(paper)
     app.command()(valuators)
 
 

@@ -200,6 +200,16 @@ class RecordFolder:
             f"tables/{path.name.removesuffix('.parquet')}" for path in (self.folder / "tables").glob("*.parquet")
         )
 
+    def _repr_html_(self) -> str:
+        """The figures, for notebooks."""
+        from markupsafe import escape
+
+        header = self.header
+        title = f"{header.suite} · {header.dataset} · {header.arm} · seed {header.seed}"
+        figures = {name: "–" if score.value is None else f"{score.value:.4g}" for name, score in header.scores.items()}
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{figure}</td></tr>" for name, figure in figures.items())
+        return f"<strong>{escape(title)}</strong><table><tbody>{rows}</tbody></table>"
+
     def verify(self) -> list[str]:
         """Files that are missing or differ from their digest in the header; empty when all is well."""
         problems = []

@@ -115,6 +115,21 @@ class Comparison:
             ]
         )
 
+    def to_latex(self) -> str:
+        """The main scores as a table for a paper (needs the LaTeX package ``booktabs``)."""
+        from harness.report.markup import comparison_latex
+
+        return comparison_latex(self)
+
+    def _repr_html_(self) -> str:
+        """The main scores, for notebooks."""
+        from harness.report.comparing_text import caption, main_rows
+        from harness.report.notebook import html_table
+
+        heads = ("score", self.a, self.b, "\N{INCREMENT} [95 %]", "p", "detectable")
+        title = f"{self.dataset} · suite {self.suite} · {self.b} against {self.a}"
+        return html_table(title, heads, main_rows(self), [caption(self)])
+
     def changes_to_pandas(self) -> pd.DataFrame:
         """One line per change, columns as in :class:`Change`."""
         import dataclasses

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import PrivateAttr
 
 from harness.report import frames, markup, views
 from harness.report.baselines import Baselines, default_baselines
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from harness.records.model import RecordFolder
+    from harness.report.notebook import Plot
 
 LEADERBOARD_VERSION = 1
 
@@ -27,6 +30,7 @@ class Leaderboard(Part):
     boards: tuple[Board, ...] = ()
     overall: tuple[Overall, ...] = ()
     """Arms over all data sets, of suites that have several."""
+    _records: tuple[Any, ...] = PrivateAttr(())
 
     @classmethod
     def build(cls, records: Iterable[RecordFolder], *, baselines: Iterable[Baselines] | None = None) -> Leaderboard:
@@ -42,8 +46,11 @@ class Leaderboard(Part):
         from harness.report.derive import derive
         from harness.statistics.intervals import LEVEL
 
-        boards, overall = derive(list(records), default_baselines() if baselines is None else list(baselines))
-        return cls(level=LEVEL, boards=boards, overall=overall)
+        found = list(records)
+        boards, overall = derive(found, default_baselines() if baselines is None else list(baselines))
+        made = cls(level=LEVEL, boards=boards, overall=overall)
+        made._records = tuple(found)
+        return made
 
     def filter(
         self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
@@ -89,6 +96,40 @@ class Leaderboard(Part):
     def to_latex(self, columns: Iterable[str] = ()) -> str:
         """Tables for a paper, one per board (needs the LaTeX package ``booktabs``)."""
         return markup.latex(self.boards, columns, self.overall)
+
+    def plot(self, chart: str = "uu", dataset: str | None = None) -> Plot:
+        """One of the report's charts, as Vega-Lite that a notebook shows and ``save`` writes as JSON, SVG or PNG.
+
+        Args:
+            chart: ``uu`` (unknown unknowns over the threshold), ``reliability``, ``wrong`` (confidence where wrong),
+            ``remove``,
+                ``values``, ``times`` or ``planted``, as far as the records have the data.
+            dataset: Name of the data set; may be left out where there is one.
+
+        Raises:
+            harness.errors.InputError: There is no such chart or data set, or the leaderboard was not built from records.
+        """
+        from harness.report.notebook import plot
+
+        return plot(self._records, chart, dataset)
+
+    def _repr_html_(self) -> str:
+        """The boards, for notebooks."""
+        from harness.report import overall_text
+        from harness.report.columns import captions, chosen_columns, title
+        from harness.report.notebook import html_table
+
+        parts = []
+        for board in self.boards:
+            columns = chosen_columns(board, ())
+            heads, rows = [c.title for c in columns], [[c.cell(board, row) for c in columns] for row in board.rows]
+            parts.append(html_table(title(board), heads, rows, captions(board), text=2))
+        for one in self.overall:
+            rows = [list(overall_text.cells(one, row)) for row in one.rows]
+            parts.append(
+                html_table(overall_text.title(one), overall_text.HEADS, rows, overall_text.captions(one), text=2)
+            )
+        return "".join(parts)
 
     def to_rich(self, columns: Iterable[str] = (), *, intervals: bool = False) -> RenderableType:
         """Tables for the terminal, which leave out the less important columns when it is narrow."""

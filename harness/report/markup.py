@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.report import overall_text
 from harness.report.columns import MINUS, Column, best_rows, captions, chosen_columns, title
+from harness.report.comparing_text import caption, main_rows
 
 if TYPE_CHECKING:
+    from harness.report.comparing import Comparison
     from harness.report.model import Board, Overall
 
 _LATEX = {
@@ -96,14 +98,24 @@ def latex(boards: Sequence[Board], keys: Iterable[str] = (), overall: Sequence[O
             seen_measured = seen_measured or not reported
             lines.append(f"    {' & '.join(texts)} \\\\")
         sentences = [line if line.endswith(".") else f"{line}." for line in (title(board), *captions(board))]
-        caption = escape_latex(" ".join(sentences))
-        lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]
+        said = escape_latex(" ".join(sentences))
+        lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{said}}}", r"\end{table}"]
         parts.append("\n".join(lines))
     for found in overall:
         lines = [r"\begin{table}", r"  \centering", r"  \begin{tabular}{rlrrrrl}", r"    \toprule"]
         lines += [f"    {' & '.join(overall_text.HEADS)} \\\\", r"    \midrule"]
         lines += [f"    {' & '.join(map(escape_latex, overall_text.cells(found, row)))} \\\\" for row in found.rows]
-        caption = escape_latex(" ".join([f"{overall_text.title(found)}.", *overall_text.captions(found)]))
-        lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{caption}}}", r"\end{table}"]
+        said = escape_latex(" ".join([f"{overall_text.title(found)}.", *overall_text.captions(found)]))
+        lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{said}}}", r"\end{table}"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def comparison_latex(found: Comparison) -> str:
+    """Two arms as a table (needs ``booktabs``): both figures, the difference with its interval, and p."""
+    lines = [r"\begin{table}", r"  \centering", r"  \begin{tabular}{lrrrr}", r"    \toprule"]
+    heads = ("score", found.a, found.b, "\N{INCREMENT} [95 %]", "p")
+    lines += [f"    {' & '.join(map(escape_latex, heads))} \\\\", r"    \midrule"]
+    lines += [f"    {' & '.join(map(escape_latex, cells[:-1]))} \\\\" for cells in main_rows(found)]
+    said = escape_latex(f"{found.dataset}, suite {found.suite}: {found.b} against {found.a}. {caption(found)}")
+    return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{said}}}", r"\end{table}"])

@@ -12,15 +12,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.columns import interval_bounds, is_share, number, p_text
+from harness.report.comparing_text import MAIN, caption, cells
 from harness.report.sides import KINDS
 from harness.report.terminal_breakdown import difference_rows
 
 if TYPE_CHECKING:
-    from harness.report.comparing import Change, Comparison, ScoreComparison
-
-MAIN = ("accuracy/", "confidence/clean", "confidence_std/clean", "uu@", "ece/clean", "matched_uu@")
-"""Scores that are shown unless all are asked for: those that start so."""
+    from harness.report.comparing import Change, Comparison
 
 LONGEST = 400
 """Characters of a text that are shown."""
@@ -44,12 +41,7 @@ class ComparisonView:
         found = self.comparison
         yield Text(f"{found.dataset} · suite {found.suite} · {found.b} against {found.a}", style="bold")
         yield self._scores(wide=options.max_width >= 90)
-        seeds = ", ".join(map(str, found.seeds))
-        yield Text(
-            f"Paired on the same test examples, seed{'s' if len(found.seeds) > 1 else ''} {seeds}; differences with 95 % "
-            f"intervals. p of {found.primary or 'the primary score'} as it is, of the others adjusted by Holm.",
-            style="dim",
-        )
+        yield Text(caption(found), style="dim")
         yield from self._groups()
         if found.counted is not None:
             counts = {kind: found.count(kind) for kind in KINDS}
@@ -74,8 +66,8 @@ class ComparisonView:
             table.add_column(heading, justify="right", no_wrap=True)
         for score in found.scores:
             if self.everything or score.name.startswith(MAIN):
-                cells = _cells(score)
-                table.add_row(*(cells if wide else cells[:-1]), style="bold" if score.name == found.primary else "")
+                texts = cells(score)
+                table.add_row(*(texts if wide else texts[:-1]), style="bold" if score.name == found.primary else "")
         return table
 
     def _groups(self) -> Iterator[RenderableType]:
@@ -104,22 +96,6 @@ class ComparisonView:
         )
         if text := printable(change.perturbed_a or change.perturbed_b or change.text):
             yield Padding(Text(text[:LONGEST] + ("…" if len(text) > LONGEST else ""), style="dim"), (0, 0, 0, 4))
-
-
-def _cells(score: ScoreComparison) -> list[str]:
-    share, total = is_share(score.info, score.name), score.info.total
-    difference = score.difference
-    bounds = interval_bounds(difference.low, difference.high, share=share, total=total)
-    span, detectable = score.info.span, number(difference.detectable, share=share, total=total)
-    if span is not None and difference.detectable is not None and difference.detectable >= span:
-        detectable = "none"  # even the largest difference there can be
-    return [
-        score.name,
-        *(number(figure.value, share=share, total=total) for figure in (score.a, score.b)),
-        f"{number(difference.value, share=share, total=total, sign=True)} {bounds}".rstrip(),
-        p_text(difference.p_holm),
-        detectable,
-    ]
 
 
 def printable(text: str) -> str:
