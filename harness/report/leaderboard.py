@@ -52,6 +52,13 @@ class Leaderboard(Part):
         made._records = tuple(found)
         return made
 
+    @classmethod
+    def read(cls, text: str, records: Iterable[RecordFolder] = ()) -> Leaderboard:
+        """The leaderboard that :meth:`to_json` wrote, with the records that charts are drawn from."""
+        found = cls.model_validate_json(text)
+        found._records = tuple(records)
+        return found
+
     def filter(
         self, *, datasets: Iterable[str] = (), arms: Iterable[str] = (), suites: Iterable[str] = ()
     ) -> Leaderboard:

@@ -14,23 +14,20 @@ from harness.errors import HarnessError, InputError
 from harness.progress import progress
 from harness.seeds import derive_seed
 from harness_generators.cache import Answer, AnswerCache, request_key
-from harness_generators.checks import Checks
+from harness_generators.completion import STOP, Completions
 from harness_generators.dialogue import Made, Method, without_repetitions
-from harness_generators.open_lines import OpenLines, leak_of
+from harness_generators.open_lines import OpenLines
 from harness_generators.prompts import schema_of
 from harness_generators.replies import Reply
-from harness_generators.texts import as_example, as_texts, shown
 
 if TYPE_CHECKING:
     from harness_generators.llama_cpp import LlamaCpp
 
-CHARACTERS_PER_TOKEN = 3
-"""By this the original is cut to what the context holds; texts of most languages have more."""
 CANDIDATES = 50
 """Likeliest next tokens among which the names of the classes are looked for."""
 
 
-class Completions(Protocol):
+class LanguageModel(Protocol):
     """What a language model is here: it answers requests in the shape of the OpenAI interface."""
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,7 +60,7 @@ class LlamaServer:
         self._read = ""
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See :class:`Completions`."""
+        """See :class:`LanguageModel`."""
         if "messages" in request:
             chat: Mapping[str, Any] = self._server.handle_chat_completions({**request, "cache_prompt": False})
             return chat
@@ -77,7 +74,7 @@ class LlamaServer:
         return found
 
 
-def load(options: LlamaCpp) -> Completions:
+def load(options: LlamaCpp) -> LanguageModel:
     """The language model of the options."""
     return LlamaServer(options.weights().fetch(), context=options.context, threads=options.threads)
 
@@ -94,11 +91,11 @@ class Writer:
     def __init__(self, options: LlamaCpp, cache: Path | None, seed: int) -> None:
         self.options, self.seed = options, seed
         self._answers = AnswerCache(cache)
-        self._model: Completions | None = None
+        self._model: LanguageModel | None = None
         self._weights = options.weights().digest()
         self.tokens = 0
 
-    def complete(self, prompt: str, *path: int | str, stop: Sequence[str] = ("\n",), **more: Any) -> Reply:
+    def complete(self, prompt: str, *path: int | str, stop: Sequence[str] = STOP, **more: Any) -> Reply:
         """Complete a prompt; ``path`` is the place of the sample, which decides its seed."""
         return self._ask({"prompt": prompt, "stop": list(stop), **self._sampling(*path), **more})
 
@@ -226,24 +223,8 @@ def _dialogues(options: LlamaCpp, writer: Writer, task: GenerationTask) -> _Writ
 
 def _lines(options: LlamaCpp, writer: Writer, task: GenerationTask, seed: int) -> _Write:
     """Completions of an open line."""
-    room = options.context - options.max_tokens
-    longest = max(80, room * CHARACTERS_PER_TOKEN // (2 * options.demonstrations + 3))
-    lines = OpenLines(task, demonstrations=options.demonstrations, longest=longest, seed=seed)
-    checks = Checks(task.task, leak_of(task.task))
 
-    def judged(reply: Reply, uu: UnknownUnknown) -> tuple[tuple[str, ...], list[str], str]:
-        """The texts, what was repaired, and why they cannot be used."""
-        if reply.failure or reply.truncated:
-            return (), [], reply.failure or "truncated"
-        texts = lines.read(reply.text)
-        if texts is None:
-            return (), [], "not a pair"
-        found, repairs, reason = checks(texts, uu)
-        if not reason and options.least_label_probability and not _labelled(found, uu):
-            reason = "label not believed"
-        return found, repairs, reason
-
-    def _labelled(texts: tuple[str, ...], uu: UnknownUnknown) -> bool:
+    def believed(lines: OpenLines, texts: tuple[str, ...], uu: UnknownUnknown) -> bool:
         likely = writer.likeliest(lines.labelling(texts))
         # A name is known by its first token: the longest beginning of it among the likeliest tokens.
         begun = [[p for word, p in likely.items() if word and name.startswith(word)] for name in task.task.labels]
@@ -251,28 +232,28 @@ def _lines(options: LlamaCpp, writer: Writer, task: GenerationTask, seed: int) -
         total = sum(shares)
         return total > 0 and shares[uu.example.label] / total >= options.least_label_probability
 
+    completions = Completions(
+        task,
+        demonstrations=options.demonstrations,
+        room=options.context - options.max_tokens,
+        seed=seed,
+        believed=believed if options.least_label_probability else None,
+    )
+
     def write(position: int, uu: UnknownUnknown) -> list[Made]:
         made: list[Made] = []
         hypothesis = ""
         if options.hypothesis:
-            reply = writer.complete(lines.why(uu), position, "why", stop=("\n", ". "))
+            reply = writer.complete(completions.lines.why(uu), position, "why", stop=("\n", ". "))
             made.append(reply.usage)
             hypothesis = " ".join(writable(reply.text).split())
-        prompt = lines.prompt(uu)
+        prompt = completions.lines.prompt(uu)
         for step in range(task.per_uu):
             for attempt in range(1 + options.retry_invalid):
                 reply = writer.complete(prompt, position, step, attempt)
-                made.append(reply.usage)
-                texts, repairs, reason = judged(reply, uu)
-                if not reason:
-                    tags = tuple(f"repaired:{kind}" for kind in dict.fromkeys(repairs))
-                    example = as_example(as_texts(texts), uu.example.label, tags=tags)
-                    made.append(SyntheticExample(example, position, "explore", hypothesis))
-                    break
-                made.append(
-                    Rejected(position, "explore", reason, shown(as_texts(texts)) if texts else writable(reply.text))
-                )
-                if reply.failure:
+                sample = completions.made(position, uu, reply, hypothesis)
+                made += [reply.usage, sample]
+                if isinstance(sample, SyntheticExample) or reply.failure:
                     break
         return made
 

@@ -26,7 +26,16 @@ class Server(Component):
     """What messages call the component."""
 
     neutral: ClassVar[frozenset[str]] = frozenset(
-        {"api_key_env", "timeout", "max_concurrency", "requests_per_minute", "max_tries", "probe", "stream"}
+        {
+            "api_key_env",
+            "timeout",
+            "max_concurrency",
+            "requests_per_minute",
+            "max_tries",
+            "probe",
+            "stream",
+            "price_source",
+        }
     )
 
     model: str = Field(min_length=1)
@@ -79,16 +88,20 @@ class Server(Component):
     """Budget: most tokens read and written in all."""
 
     max_cost: float | None = Field(default=None, gt=0)
-    """Budget: most US dollars; needs both prices."""
+    """Budget: most US dollars; needs prices."""
 
     price_prompt: float | None = Field(default=None, ge=0)
-    """Price of a million tokens read, in US dollars."""
+    """Price of a million tokens read, in US dollars. Prices may be left out where the package genai-prices knows the model at
+    this address; they are then filled in, and `price_source` says so."""
 
     price_cached: float | None = Field(default=None, ge=0)
     """Price of a million of the tokens read that the server had in a cache of its own; null is ``price_prompt``."""
 
     price_completion: float | None = Field(default=None, ge=0)
     """Price of a million tokens written, in US dollars."""
+
+    price_source: str = ""
+    """Where the prices come from; filled in."""
 
     probe: bool = True
     """Ask the server for its list of models before the run starts, so that a wrong key, address or model shows at once."""
@@ -105,6 +118,23 @@ class Server(Component):
             raise ValueError("base_url must not carry credentials or a query; put the key into an environment variable")
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _prices_of_the_list(cls, values: Any) -> Any:
+        names = ("price_prompt", "price_cached", "price_completion")
+        if not isinstance(values, dict) or any(values.get(name) is not None for name in names):
+            return values
+        model, url = values.get("model"), values.get("base_url", cls.model_fields["base_url"].default)
+        if not isinstance(model, str) or not isinstance(url, str) or values.get("api", "openai") != "openai":
+            return values  # on Azure the name is that of a deployment
+        from harness_generators.pricing import listed
+
+        found = listed(model, url)
+        if found is None:
+            return values
+        prices = dict(zip(names, (found.read, found.cached, found.written), strict=True))
+        return values | prices | {"price_source": found.source}
+
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, url: str) -> str:
@@ -116,7 +146,10 @@ class Server(Component):
     @model_validator(mode="after")
     def _prices_for_a_cost_budget(self) -> Self:
         if self.max_cost is not None and (self.price_prompt is None or self.price_completion is None):
-            raise ValueError("max_cost needs price_prompt and price_completion")
+            raise ValueError(
+                "max_cost needs price_prompt and price_completion: the price list of the package genai-prices does not know "
+                f"{self.model!r} at {self.base_url}"
+            )
         if self.price_cached is not None and self.price_prompt is None:
             raise ValueError("price_cached needs price_prompt")
         return self

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class TransformersLM(Generator):
-    """The two steps of ``openai`` with a causal or sequence-to-sequence model run here by transformers, in batches.
+    """A causal or sequence-to-sequence model run here by transformers, in batches.
 
-    Prompts, checks and what is rejected are those of ``openai`` (Lippmann, Spaan, Yang 2024; thesis 3.5). A tokenizer's chat
-    template is used where it has one; without, the messages are joined by blank lines. All unknown unknowns go through
-    their steps together, sorted by length into batches. Usage counts tokens; nothing costs money.
+    Form ``chat`` is the two-step method of ``openai``, for instruction-tuned models; form ``completion`` is for base models,
+    which follow no instructions: an open line after demonstrations from the training set
+    (:mod:`harness_generators.open_lines`), to which nothing is appended, and whose label is fixed by the prompt.
+
+    Prompts of form ``chat``, checks and what is rejected are those of ``openai`` (Lippmann, Spaan, Yang 2024; thesis 3.5). A
+    tokenizer's chat template is used where it has one; without, the messages are joined by blank lines. All unknown unknowns
+    go through their steps together, sorted by length into batches. Usage counts tokens; nothing costs money.
     """
 
     api_version: ClassVar[int] = 1
@@ -32,6 +36,12 @@ class TransformersLM(Generator):
     revision: str | None = None
     """Branch, tag or commit on the hub."""
 
+    form: Literal["chat", "completion"] = "chat"
+    """`chat` for instruction-tuned models, `completion` for base models."""
+
+    demonstrations: int = Field(default=3, ge=1, le=20)
+    """Pairs of training examples before the open line (form `completion`)."""
+
     batch_size: int = Field(default=8, ge=1)
     """Conversations per forward pass. Part of the identity, because padding can change the last bits of a logit."""
 
@@ -41,6 +51,18 @@ class TransformersLM(Generator):
     temperature: float = Field(default=0.0, ge=0)
     """Sampling temperature; 0 takes the likeliest token. A repeated question is sampled at 0.7 or more in any case, because
     the likeliest answer would come back unchanged."""
+
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus: the likeliest tokens that together have this probability."""
+
+    top_k: int = Field(default=0, ge=0)
+    """Only so many of the likeliest tokens; 0 takes all."""
+
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    """Only tokens at least this share as likely as the likeliest one."""
+
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer, and are not part of it; form `completion` ends at the line's end in any case."""
 
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of the weights."""
@@ -77,8 +99,10 @@ class TransformersLM(Generator):
     def identity(self) -> dict[str, Any]:
         """The options that determine the result, with digests of the checkpoint and of the prompts."""
         found = super().identity()
-        if not self.trust_remote_code:  # as from before there was a choice, so that results stay what they are
-            del found["trust_remote_code"]
+        later = ("trust_remote_code", "form", "demonstrations", "top_p", "top_k", "min_p", "stop")
+        for name in later:  # as from before there was a choice, so that results stay what they are
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del found[name]
         found["prompts"] = self.templates().digest
         found["checkpoint"] = self.weights().identity()
         return found

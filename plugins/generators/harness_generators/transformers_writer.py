@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, DynamicCache
 
 from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
 from harness.errors import InputError
@@ -15,14 +15,19 @@ from harness.models.checkpoints import refuse_code
 from harness.progress import progress
 from harness.quiet import quiet
 from harness.seeds import derive_seed
+from harness_generators.completion import STOP, Completions
 from harness_generators.dialogue import Dialogue, Made, Method, Question, without_repetitions
 from harness_generators.replies import Reply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from harness_generators.transformers_lm import TransformersLM
 
 RETRY_TEMPERATURE = 0.7
 """Least temperature at which a question is repeated."""
+LEAST_PREFIX = 16
+"""Tokens from which on a prefix that a batch shares is read once."""
 
 
 def run(
@@ -31,8 +36,15 @@ def run(
     """See :meth:`harness_generators.transformers_lm.TransformersLM.generate`."""
     if not uus:
         return
-    method = Method(task.task, options.templates(), per_uu=task.per_uu, retries=options.retry_invalid)
     writer = Writer(options, options.weights().fetch(), seed)
+    made = _completed(writer, uus, task, seed) if options.form == "completion" else _talked(writer, uus, task)
+    yield from without_repetitions(iter(made))
+
+
+def _talked(writer: Writer, uus: Sequence[UnknownUnknown], task: GenerationTask) -> list[list[Made]]:
+    """The two-step method, all unknown unknowns together; what each of them came to."""
+    options = writer.options
+    method = Method(task.task, options.templates(), per_uu=task.per_uu, retries=options.retry_invalid)
     dialogues: dict[int, tuple[Dialogue, Question]] = {}
     for position, uu in enumerate(uus):
         dialogue = method.dialogue(position, uu)
@@ -49,7 +61,28 @@ def run(
                 except StopIteration as end:
                     del dialogues[position]
                     finished[position] = end.value
-    yield from without_repetitions(finished[position] for position in range(len(uus)))
+    return [finished[position] for position in range(len(uus))]
+
+
+def _completed(writer: Writer, uus: Sequence[UnknownUnknown], task: GenerationTask, seed: int) -> list[list[Made]]:
+    """Completions of open lines, all unknown unknowns together; what each of them came to, sample by sample."""
+    options = writer.options
+    room = None if writer.room is None else writer.room - options.max_new_tokens
+    completions = Completions(task, demonstrations=options.demonstrations, room=room, seed=seed)
+    asked = [(position, step) for position in range(len(uus)) for step in range(task.per_uu)]
+    made: dict[tuple[int, int], list[Made]] = {place: [] for place in asked}
+    with progress("samples") as bar:
+        for attempt in range(1 + options.retry_invalid):
+            again = []
+            prompts = [completions.lines.prompt(uus[position]) for position, _ in asked]
+            for place, reply in zip(asked, writer.complete(prompts, attempt), strict=True):
+                bar.advance()
+                sample = completions.made(place[0], uus[place[0]], reply)
+                made[place] += [reply.usage, sample]
+                if not isinstance(sample, SyntheticExample) and not reply.failure:
+                    again.append(place)
+            asked = again
+    return [[one for step in range(task.per_uu) for one in made[position, step]] for position in range(len(uus))]
 
 
 class Writer:
@@ -81,14 +114,30 @@ class Writer:
     def answers(self, questions: Sequence[Question]) -> list[Reply]:
         """Answer questions, in their order; first attempts and repetitions are sampled differently, so not in one batch."""
         prompts = [self._prompt(question) for question in questions]
-        order = sorted(range(len(questions)), key=lambda i: (questions[i].attempt, len(prompts[i]), i))
+        return self._replies(prompts, [question.attempt for question in questions])
+
+    def complete(self, prompts: Sequence[str], attempt: int) -> list[Reply]:
+        """Complete open lines, in their order. Nothing is appended to them."""
+        tokens = [list(self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
+        end = self.tokenizer.eos_token_id
+        tokens = [ids[:-1] if ids and ids[-1] == end else ids for ids in tokens]  # some tokenizers end every text
+        return self._replies(tokens, [attempt] * len(prompts), stop=(*STOP, *self.options.stop))
+
+    def _replies(
+        self, prompts: Sequence[list[int]], attempts: Sequence[int], *, stop: tuple[str, ...] = ()
+    ) -> list[Reply]:
+        # What begins alike comes together, so that batches share a prefix, and then what is as long, so that few are padded.
+        order = sorted(
+            range(len(prompts)), key=lambda i: (attempts[i], prompts[i][:LEAST_PREFIX], len(prompts[i]), prompts[i], i)
+        )
         replies: dict[int, Reply] = {}
+        stop = stop or self.options.stop
         while order:
-            attempt = questions[order[0]].attempt
-            batch = [i for i in order[: self.options.batch_size] if questions[i].attempt == attempt]
+            attempt = attempts[order[0]]
+            batch = [i for i in order[: self.options.batch_size] if attempts[i] == attempt]
             order = order[len(batch) :]
-            replies.update(zip(batch, self._batch([prompts[i] for i in batch], attempt), strict=True))
-        return [replies[i] for i in range(len(questions))]
+            replies.update(zip(batch, self._batch([prompts[i] for i in batch], attempt, stop), strict=True))
+        return [replies[i] for i in range(len(prompts))]
 
     def _prompt(self, question: Question) -> list[int]:
         messages = [{"role": role, "content": content} for role, content in question.messages]
@@ -97,35 +146,64 @@ class Writer:
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return list(self.tokenizer("\n\n".join(message["content"] for message in messages) + "\n\n")["input_ids"])
 
-    def _batch(self, prompts: Sequence[list[int]], attempt: int) -> list[Reply]:
+    def _batch(self, prompts: Sequence[list[int]], attempt: int, stop: tuple[str, ...]) -> list[Reply]:
         limit = self.options.max_new_tokens
         fits = [self.room is None or not self.decoder_only or len(ids) + limit <= self.room for ids in prompts]
         kept = [ids for ids, fit in zip(prompts, fits, strict=True) if fit]
-        written = iter(self._write(kept, attempt) if kept else [])
+        written = iter(self._write(kept, attempt, stop) if kept else [])
         return [next(written) if fit else Reply("", failure="request too long") for fit in fits]
 
-    def _write(self, prompts: Sequence[list[int]], attempt: int) -> list[Reply]:
-        padded = self.tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(self.device)
-        temperature = self.options.temperature if attempt == 0 else max(self.options.temperature, RETRY_TEMPERATURE)
+    def _write(self, prompts: Sequence[list[int]], attempt: int, stop: tuple[str, ...]) -> list[Reply]:
+        options = self.options
+        temperature = options.temperature if attempt == 0 else max(options.temperature, RETRY_TEMPERATURE)
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if temperature:
-            sampling = {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+            sampling = {"do_sample": True, "temperature": temperature, "top_p": options.top_p, "top_k": options.top_k}
+            sampling |= {"min_p": options.min_p} if options.min_p else {}
+        if stop:
+            sampling |= {"stop_strings": list(stop), "tokenizer": self.tokenizer}
         self.batches += 1
         devices = [self.device] if self.device.type == "cuda" else []
         with quiet(), torch.random.fork_rng(devices), torch.inference_mode():
             torch.manual_seed(derive_seed(self.seed, "transformers-lm", self.batches))
+            ids, mask, read = self._inputs(prompts)
             out = self.model.generate(
-                input_ids=padded["input_ids"],
-                attention_mask=padded["attention_mask"],
-                max_new_tokens=self.options.max_new_tokens,
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=options.max_new_tokens,
                 pad_token_id=self.tokenizer.pad_token_id,
+                **read,
                 **sampling,
             )
         if self.decoder_only:
-            out = out[:, padded["input_ids"].shape[1] :]
-        return [self._reply(prompt, row) for prompt, row in zip(prompts, out.tolist(), strict=True)]
+            out = out[:, ids.shape[1] :]
+        return [self._reply(prompt, row, stop) for prompt, row in zip(prompts, out.tolist(), strict=True)]
 
-    def _reply(self, prompt: Sequence[int], written: list[int]) -> Reply:
+    def _inputs(self, prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Ids, mask, and what was read already: of a prefix that all prompts share, once for all of them."""
+        shared = shared_prefix(prompts) if self.decoder_only and len(prompts) > 1 else 0
+        read = self._read(prompts[0][:shared], len(prompts)) if shared >= LEAST_PREFIX else None
+        if read is None:
+            padded = self.tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(self.device)
+            return padded["input_ids"], padded["attention_mask"], {}
+        longest = max(map(len, prompts))
+        pad = self.tokenizer.pad_token_id
+        gaps = [
+            [0] * (longest - len(ids)) for ids in prompts
+        ]  # between the prefix, which comes first for all, and the rest
+        rows = [[*ids[:shared], *(pad for _ in gap), *ids[shared:]] for ids, gap in zip(prompts, gaps, strict=True)]
+        seen = [[*([1] * shared), *gap, *([1] * (len(ids) - shared))] for ids, gap in zip(prompts, gaps, strict=True)]
+        return torch.tensor(rows, device=self.device), torch.tensor(seen, device=self.device), {"past_key_values": read}
+
+    def _read(self, prefix: list[int], rows: int) -> Any:
+        """The state after a prefix, for every row; ``None`` where the model keeps none of the kind that can be copied."""
+        found = self.model(input_ids=torch.tensor([prefix], device=self.device), use_cache=True).past_key_values
+        if type(found) is not DynamicCache or any(getattr(layer, "is_sliding", False) for layer in found.layers):
+            return None
+        found.batch_repeat_interleave(rows)
+        return found
+
+    def _reply(self, prompt: Sequence[int], written: list[int], stop: tuple[str, ...]) -> Reply:
         ends = self.model.generation_config.eos_token_id
         stops = set(ends if isinstance(ends, list) else [ends])
         # A decoder of its own begins with a start token, which may be the token that pads.
@@ -133,4 +211,14 @@ class Writer:
         end = next((i for i, token in enumerate(body) if token in stops), None)
         kept = body if end is None else body[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Reply(text, truncated=end is None, usage=Usage(0, 0, len(prompt), len(kept)))
+        places = [place for one in stop if (place := text.find(one)) >= 0]
+        if places:
+            text = text[: min(places)]
+        return Reply(text, truncated=end is None and not places, usage=Usage(0, 0, len(prompt), len(kept)))
+
+
+def shared_prefix(prompts: Sequence[list[int]]) -> int:
+    """Number of tokens that all prompts begin with, and have at least one more."""
+    first, last = min(prompts), max(prompts)
+    most = min(map(len, prompts)) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)

@@ -7,6 +7,8 @@ import json
 import pytest
 from harness_generators.testing.author import write
 from harness_generators.texts import fold
+from hypothesis import given
+from hypothesis import strategies as st
 
 import harness
 from harness.components import Rejected, SyntheticExample, Usage
@@ -267,6 +269,103 @@ def test_a_model_that_learnt_one_answer_gives_it_as_a_sample(uus, make_task, cau
         uu.example.label,
         "Typos.",
     )
+
+
+@pytest.fixture(scope="session")
+def by_heart(tmp_path_factory, causal):
+    """The causal model after it has learnt to end every open line with one sentence."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("by-heart")
+    tokenizer, model = AutoTokenizer.from_pretrained(causal), AutoModelForCausalLM.from_pretrained(causal)
+    lines = [f"another {label} review about something else:" for label in ("negative", "positive")]
+    ids = [tokenizer(f"{line} Plain and long.\nthe end", return_tensors="pt")["input_ids"] for line in lines]
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for step in range(300):
+        loss = model(input_ids=ids[step % 2], labels=ids[step % 2]).loss
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def completed(folder, prompts, attempt=0, seed=0, **options):
+    """Replies to open lines."""
+    from harness_generators.transformers_writer import Writer
+
+    made = harness.component("generator", "transformers-lm", form="completion", checkpoint=str(folder), **options)
+    return Writer(made, made.weights().fetch(), seed).complete(prompts, attempt)
+
+
+def test_an_open_line_ends_where_the_line_does(by_heart):
+    (reply,) = completed(by_heart, ["another negative review about something else:"], max_new_tokens=40)
+    assert (reply.text.strip(), reply.truncated) == ("Plain and long.", False)
+    (reply,) = completed(by_heart, ["another negative review about something else:"], max_new_tokens=40, stop=[" and"])
+    assert (reply.text.strip(), reply.truncated) == ("Plain", False)
+    (reply,) = completed(by_heart, ["another negative review about something else:"], max_new_tokens=16, stop=["zzz"])
+    assert reply.truncated or reply.text.strip() == "Plain and long."
+
+
+def test_samples_by_completion_have_the_class_of_the_prompt(uus, make_task, by_heart):
+    options = {"form": "completion", "checkpoint": str(by_heart), "max_new_tokens": 24, "demonstrations": 1}
+    one, again = (generate("transformers-lm", uus[:4], make_task(), **options) for _ in range(2))
+    assert one == again
+    for item in one:
+        if isinstance(item, SyntheticExample):
+            assert (item.example.label, item.role) == (uus[item.uu].example.label, "explore")
+        elif isinstance(item, Rejected):
+            assert item.role == "explore"
+    usage = sum((item for item in one if isinstance(item, Usage)), Usage())
+    assert usage.completion_tokens > 0
+
+
+def test_a_shared_prefix_is_read_once_and_changes_no_answer(causal, monkeypatch, reviews):
+    from harness_generators import transformers_writer
+
+    start = " ".join(example.text for example in reviews[:6])
+    prompts = [f"{start}\nanother {kind} review" for kind in ("negative", "positive", "very long and positive", "bad")]
+    lengths = []
+    read = transformers_writer.Writer._read
+
+    def counted(self, prefix, rows):
+        lengths.append((len(prefix), rows))
+        return read(self, prefix, rows)
+
+    monkeypatch.setattr(transformers_writer.Writer, "_read", counted)
+    shared = completed(causal, prompts, max_new_tokens=20)
+    assert lengths
+    assert lengths[0][0] > 50
+    assert lengths[0][1] == 4
+    monkeypatch.setattr(transformers_writer, "LEAST_PREFIX", 10**6)
+    assert [reply.text for reply in completed(causal, prompts, max_new_tokens=20)] == [reply.text for reply in shared]
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=2, max_size=5))
+def test_the_shared_prefix_is_shared_and_the_longest(prompts):
+    from harness_generators.transformers_writer import shared_prefix
+
+    n = shared_prefix(prompts)
+    assert all(prompt[:n] == prompts[0][:n] and len(prompt) > n for prompt in prompts)
+    longer = [tuple(prompt[: n + 1]) for prompt in prompts]
+    assert len(set(longer)) > 1 or min(map(len, prompts)) == n + 1
+
+
+@pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 0.999}])
+def test_sampling_that_leaves_one_token_is_greedy(causal, options):
+    prompts = ["a review about a film", "another one"]
+    greedy = completed(causal, prompts, max_new_tokens=16)
+    assert completed(causal, prompts, max_new_tokens=16, temperature=1.5, **options) == greedy
+    assert completed(causal, prompts, max_new_tokens=16, temperature=1.5) != greedy
+
+
+def test_options_that_came_later_leave_the_identity_as_it_was(causal):
+    plain = harness.component("generator", "transformers-lm", checkpoint=str(causal)).identity()
+    assert not {"form", "demonstrations", "top_p", "top_k", "min_p", "stop"} & set(plain)
+    other = harness.component("generator", "transformers-lm", checkpoint=str(causal), min_p=0.05).identity()
+    assert other["min_p"] == 0.05
 
 
 def test_a_prompt_longer_than_the_model_is_counted(uus, make_task, causal):
