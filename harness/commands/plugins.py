@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.commands.common import console
 from harness.components.base import KINDS
+from harness.components.options import options
 from harness.errors import ComponentError, did_you_mean
 from harness.registry import Entry, Status, registry
 
@@ -72,7 +73,7 @@ def describe_component(name: str, kind: str | None, *, as_json: bool) -> None:
         known = {entry.name for entry in installed.entries()}
         raise ComponentError(f"No component is called {name!r}. {did_you_mean(name, known)}")
     found = [installed.find(k, name) for k in kinds]
-    described = [_description(entry) for entry in found]
+    described = [describe(entry) for entry in found]
     if as_json:
         print(json.dumps(described if len(described) > 1 else described[0], indent=2, ensure_ascii=False))
         return
@@ -80,18 +81,9 @@ def describe_component(name: str, kind: str | None, *, as_json: bool) -> None:
         _print(item)
 
 
-def _description(entry: Entry) -> dict[str, Any]:
+def describe(entry: Entry) -> dict[str, Any]:
+    """One component: where it comes from, what it is, its options in words and as JSON Schema."""
     cls = registry().load(entry)
-    schema = cls.model_json_schema()
-    options = {
-        option: {
-            "type": _type(field.annotation),
-            "default": None if field.is_required() else _plain(field.get_default(call_default_factory=True)),
-            "required": field.is_required(),
-            "description": inspect.cleandoc(field.description or ""),
-        }
-        for option, field in cls.model_fields.items()
-    }
     return {
         "kind": entry.kind,
         "name": entry.name,
@@ -100,8 +92,8 @@ def _description(entry: Entry) -> dict[str, Any]:
         "state": "ok",
         "summary": registry().status(entry).summary,
         "description": inspect.cleandoc(cls.__doc__ or ""),
-        "options": options,
-        "schema": schema,
+        "options": options(cls),
+        "schema": cls.model_json_schema(),
     }
 
 
@@ -115,20 +107,6 @@ def reflowed(text: str) -> str:
     return "\n\n".join(
         p if any(line[:1] in set(" =-*|") for line in p.splitlines()) else " ".join(p.split()) for p in paragraphs
     )
-
-
-def _type(annotation: Any) -> str:
-    text = (
-        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
-    )
-    text = text.replace("typing.", "").replace("NoneType", "None").replace("Literal", "one of ")
-    return text if len(text) <= 100 else "see `harness schema`"
-
-
-def _plain(value: Any) -> Any:
-    from pydantic_core import to_jsonable_python
-
-    return to_jsonable_python(value, fallback=str)
 
 
 def _print(item: dict[str, Any]) -> None:
@@ -147,7 +125,6 @@ def _print(item: dict[str, Any]) -> None:
     table.columns[0].no_wrap = True
     for name, option in item["options"].items():
         default = "required" if option["required"] else json.dumps(option["default"], ensure_ascii=False)
-        table.add_row(
-            *(Text(cell) for cell in (name, default, option["type"], " ".join(option["description"].split())))
-        )
+        kind = option["type"] + (f", {option['range']}" if option["range"] else "")
+        table.add_row(*(Text(cell) for cell in (name, default, kind, " ".join(option["description"].split()))))
     screen.print(table, "")

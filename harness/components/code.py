@@ -109,7 +109,8 @@ def tree_of(cls: type) -> SourceTree:
     tree = _tree(tuple(sorted(roots.items())))
     if tree.path(cls.__module__) is None:
         raise InputError(
-            f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified."
+            f"The source of {cls.__module__}.{cls.__qualname__} cannot be found, so it cannot be identified.",
+            hint=f"A class of a notebook or a prompt has no file: write it to one, and say `use: ./FILE.py:{cls.__name__}`.",
         )
     return tree
 

@@ -44,7 +44,7 @@ def breakdowns(section: Section) -> list[PlainTable]:
 
 def _groups(group: Group, by: str) -> PlainTable | None:
     names = main_scores(group)
-    strata = breakdown(group, by, names)
+    strata = breakdown(group, by, names) if names else ()
     if len(strata) < 2:
         return None
     shown = sorted(strata, key=lambda one: -one.n)[:MOST_GROUPS]

@@ -274,6 +274,11 @@ def test_records_without_texts_maps_or_tables_still_make_a_page(make_records: Ma
     assert browser[0]["uus"] == []
 
 
+def test_records_without_metrics_still_make_a_page(tmp_path: Path) -> None:
+    found = [pretend_record(tmp_path / name, PretendArm(name), size=20, metrics=()) for name in ("only", "other")]
+    assert "other" in page(found)
+
+
 def test_a_classifier_that_never_errs_has_no_histogram_of_errors(make_records: Maker, tmp_path: Path) -> None:
     made = make_records(tmp_path, n=30, seeds=(0,), arms={"only": {}, "wldv": {}})
     for record in made:
