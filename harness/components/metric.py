@@ -230,3 +230,18 @@ class Metric(Component):
         """
         for rows in resamples:
             yield {name: score.value for name, score in self.score(outcome.take(rows)).scalars.items()}
+
+    def follows(self, outcome: Outcome, tables: Mapping[str, pd.DataFrame]) -> Mapping[str, float]:
+        """Those of its scores that follow from predictions and from the tables that it made, for checks of records.
+
+        A metric that needs more than a record keeps (embeddings, training data) may override this, so that at least a part
+        of its scores is not just claimed.
+
+        Args:
+            outcome: What a record's predictions amount to, with the baseline's as ``baseline``; texts may be empty.
+            tables: Tables of :meth:`score` that the record keeps, by name.
+
+        Raises:
+            harness.errors.DataError: A table contradicts the predictions.
+        """
+        return {}

@@ -217,8 +217,16 @@ def _scores(record: RecordFolder, baseline: RecordFolder | None, report: Report)
     except HarnessError as error:
         report.problems.append(error.message)
         return
+    given = {score.metric for score in record.header.scores.values()}
     for name, reason in again.skipped.items():
-        report.notes.append(f"metric {name} was not computed again: {reason}.")
+        if name not in given:
+            continue
+        part = (
+            " as a whole"
+            if any(s.metric == name and n in again.followed for n, s in record.header.scores.items())
+            else ""
+        )
+        report.notes.append(f"metric {name} was not computed again{part}: {reason}.")
     for name, found in again.scores.items():
         claimed = record.header.scores.get(name)
         if claimed is None:
@@ -230,10 +238,21 @@ def _scores(record: RecordFolder, baseline: RecordFolder | None, report: Report)
             )
         else:
             report.scores += 1
+    for name, value in again.followed.items():
+        claimed = record.header.scores.get(name)
+        if claimed is None or not _same(claimed.value, value):
+            stated = "missing" if claimed is None else f"given as {claimed.value}"
+            report.problems.append(
+                f"{record.folder}: {name} is {stated}, but its tables and the predictions say {value:.6g}"
+            )
+        else:
+            report.scores += 1
     for name, claimed in record.header.scores.items():
         if name not in again.scores and claimed.metric in again.metrics:
             report.problems.append(f"{record.folder}: metric {claimed.metric} gives no score {name!r}")
-    report.claimed.setdefault(BoardKey.of(record.header), set()).update(set(record.header.scores) - set(again.scores))
+    report.claimed.setdefault(BoardKey.of(record.header), set()).update(
+        set(record.header.scores) - {*again.scores, *again.followed}
+    )
     report.problems += _contributions(record, again)
     report.problems += _replicates(record, again)
 

@@ -91,13 +91,15 @@ class Recomputed:
 
     Attributes:
         scores: The scores by name.
-        skipped: Why metrics could not be computed again, by metric.
+        followed: Values of scores that follow from predictions and the metric's own tables (:meth:`Metric.follows`).
+        skipped: Why metrics could not be computed again, or not as a whole, by metric.
         metrics: The metrics that could, by name.
         outcome: What they were computed from.
     """
 
     outcome: Outcome
     scores: dict[str, Score] = field(default_factory=dict)
+    followed: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Metric] = field(default_factory=dict)
 
@@ -127,6 +129,13 @@ def recompute(record: RecordFolder, baseline: RecordFolder | None = None) -> Rec
             continue
         if lacking := sorted(metric.needs - RECOVERABLE):
             known.skipped[name] = f"needs {', '.join(lacking)}, which records do not keep"
+            if not lonely:
+                tables = {
+                    path.rpartition(".")[2]: path for path in record.tables() if path.startswith(f"tables/{name}.")
+                }
+                frames = {table: record.frame(path) for table, path in tables.items()}
+                outcome = known.outcome
+                known.followed.update(metric.follows(outcome, {t: f for t, f in frames.items() if f is not None}))
             continue
         if "baseline" in metric.needs and lonely:
             known.skipped[name] = f"needs the record of arm {record.header.baseline!r} under the same seed"

@@ -20,11 +20,11 @@ def judged(item: Assessment, artifact: Artifact) -> Judged:
     """What an assessment found, and what the valuation cost when it was computed."""
     from harness.stages.contents.valuation import ValuationFindings
     from harness.valuation.board import Judged
+    from harness.valuation.judge import Measured
 
-    found, cost = ValuationFindings.read(artifact.folder), artifact.meta["valuation"]
-    figures = {name: getattr(found.assessed, name) for name in ("auroc", "f1", "removal_area")}
-    figures |= {"seconds": cost["seconds"], "peak_mb": cost["peak_bytes"] / 1e6}
-    return Judged(item.valuator, item.draw, item.seed, found.values, figures, found.assessed.curves)
+    found = ValuationFindings.read(artifact.folder)
+    measured = Measured(found.values, **artifact.meta["valuation"])
+    return Judged.of(item.valuator, item.draw, item.seed, found.assessed, measured)
 
 
 def valuations(suite: Suite, items: Mapping[str, Sequence[Judged]], folder: Path) -> list[ValuationReport]:

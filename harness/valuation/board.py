@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.statistics.comparison import Contrast, contrast, holm, shared_ranks
 from harness.statistics.intervals import Interval, estimate
-from harness.valuation.judge import stability
+from harness.valuation.judge import AssessedValues, Measured, stability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,13 @@ class Judged:
     values: FloatArray
     figures: Mapping[str, float]
     curves: pd.DataFrame
+
+    @classmethod
+    def of(cls, valuator: str, draw: int, seed: int, assessed: AssessedValues, measured: Measured) -> Judged:
+        """From the assessment of values, and what they cost."""
+        figures = {name: getattr(assessed, name) for name in ("auroc", "f1", "removal_area")}
+        figures |= {"seconds": measured.seconds, "peak_mb": measured.peak_bytes / 1e6}
+        return cls(valuator, draw, seed, measured.values, figures, assessed.curves)
 
 
 def figures_of(items: Sequence[Judged]) -> pd.DataFrame:

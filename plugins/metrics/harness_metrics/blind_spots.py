@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -111,11 +111,45 @@ class BlindSpots(Metric):
         planted = score_planted(outcome)
         return Scores(scalars | dict(planted.scalars), tables | dict(planted.tables))
 
+    def follows(self, outcome: Outcome, tables: Mapping[str, pd.DataFrame]) -> Mapping[str, float]:
+        """Numbers, sizes and fates of the spots, from who their members are said to be: all but the purity.
+
+        Raises:
+            DataError: A member is no test example, or no unknown unknown of its side.
+        """
+        members = tables.get("blind_spot_members")
+        if members is None:
+            return {}
+        place = {example.id: row for row, example in enumerate(outcome.test)}
+        reference = outcome if outcome.baseline is None else outcome.baseline
+        sides = {"this": self._predictions(outcome), "baseline": self._predictions(reference)}
+        spots: dict[str, list[list[int]]] = {"this": [], "baseline": []}
+        for (side, spot), found in members.groupby(["arm", "spot"], sort=True):
+            rows = [place.get(str(name), -1) for name in found["id"]]
+            if side not in sides or min(rows) < 0 or not sides[side].uu(outcome.thresholds[0])[rows].all():
+                raise DataError(
+                    f"blind spot {spot} of {side} has members that are no unknown unknowns of the predictions"
+                )
+            spots[side].append(rows)
+        own, base = spots["this"], spots["baseline"]
+        removed = [bool(sides["this"].correct[rows].mean() > 0.5) for rows in base]
+        opened = [bool(sides["baseline"].correct[rows].mean() > 0.5) for rows in own]
+        nan = float("nan")
+        return {
+            "blind_spots": len(own),
+            "blind_spot_size": sum(map(len, own)) / len(own) if own else nan,
+            "blind_spots_removed": sum(removed) / len(base) if base else nan,
+            "blind_spots_opened": sum(opened),
+        }
+
+    def _predictions(self, outcome: Outcome) -> Predictions:
+        found = whole(outcome)
+        return found.get(self.population, found["clean"])
+
     def _spots(self, outcome: Outcome, embeddings: FloatArray | None) -> tuple[list[BlindSpot], Predictions]:
         from harness_metrics.clusters import blind_spots
 
-        found = whole(outcome)
-        predictions = found.get(self.population, found["clean"])
+        predictions = self._predictions(outcome)
         if embeddings is None or len(embeddings) != len(predictions.labels):
             raise DataError("The metric blind-spots needs an embedding of every test example.")
         spots = blind_spots(

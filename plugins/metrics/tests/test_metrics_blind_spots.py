@@ -242,3 +242,19 @@ def test_discovery_with_nothing_confident_and_with_wrong_selectors(regions: Call
         component("metric", "discovery", selectors={"highest": {}})
     with pytest.raises(ComponentError, match="Did you mean 'bandit'"):
         component("metric", "discovery", selectors={"bandits": {}})
+
+
+def test_what_follows_from_members_is_what_was_scored(regions: Callable[..., Outcome]) -> None:
+    base = regions({1, 4, 6})
+    found = regions({1, 2}, baseline=base)
+    scores = score(found, closeness=0.1, min_size=8)
+    bare = replace(found, test_embeddings=None, baseline=replace(base, test_embeddings=None))
+    metric = component("metric", "blind-spots", closeness=0.1, min_size=8)
+    followed = metric.follows(bare, scores.tables)
+    assert followed == {name: value(scores, name) for name in followed}
+    assert set(followed) == set(scores.scalars) - {"blind_spot_purity"}
+    members = scores.tables["blind_spot_members"]
+    right = next(example.id for example, ok in zip(found.test, found.probs[:, 0] > 0.5, strict=True) if ok)
+    with pytest.raises(DataError, match="no unknown unknowns"):
+        metric.follows(bare, {"blind_spot_members": members.assign(id=right)})
+    assert metric.follows(bare, {}) == {}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from harness.components import Metric, Outcome, Score, Scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.types import FloatArray
 
 
 class Values(Metric):
@@ -56,9 +62,8 @@ class Values(Metric):
             )
         }
         if len(values) > n:
-            below = (values[:n, None] < values[None, n:]).mean() + (values[:n, None] == values[None, n:]).mean() / 2
             scalars["value_gap"] = Score(
-                float(below),
+                _chance_above(values[:n], values[n:]),
                 low=0.0,
                 high=1.0,
                 meaning="Probability that a synthetic point is valued above an original one, ties counting half.",
@@ -66,3 +71,20 @@ class Values(Metric):
         origin = np.where(np.arange(len(values)) < n, "original", "synthetic")
         table = pd.DataFrame({"origin": origin, "value": values, "label": np.concatenate([labels, added])})
         return Scores(scalars, {"removal": curves, "values": table})
+
+    def follows(self, outcome: Outcome, tables: Mapping[str, pd.DataFrame]) -> Mapping[str, float]:
+        """The area from the curves, and the gap from the values, as far as these tables are kept."""
+        from harness.valuation.judge import area_between
+
+        found = {}
+        if (curves := tables.get("removal")) is not None:
+            found["removal_area"] = area_between(curves)
+        if (values := tables.get("values")) is not None and (values["origin"] == "synthetic").any():
+            old, new = (values.loc[values["origin"] == one, "value"].to_numpy() for one in ("original", "synthetic"))
+            found["value_gap"] = _chance_above(old, new)
+        return found
+
+
+def _chance_above(old: FloatArray, new: FloatArray) -> float:
+    """Probability that one of ``new`` is above one of ``old``, ties counting half."""
+    return float((old[:, None] < new[None]).mean() + (old[:, None] == new[None]).mean() / 2)

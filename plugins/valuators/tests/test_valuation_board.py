@@ -13,6 +13,8 @@ from harness.errors import DataError
 from harness.registry import component
 from harness.report.html.values import REMOVE, VALUES
 from harness.valuation import judge as board
+from harness.valuation.board import Judged
+from harness.valuation.report import make_report
 
 
 def test_label_noise_flips_the_share_asked_for():
@@ -124,21 +126,20 @@ def test_agreement_is_spearmans():
 
 
 def test_board_of_several_valuators_and_seeds(blobs):
-    assessed, measured = {}, {}
+    items = []
     for name in ("random", "confidence", "knn-shapley"):
         valuator = component("valuator", name)
         board.warm_up(valuator, blobs.problem)
-        measured[name] = [board.measure(valuator, blobs.problem, seed=seed) for seed in (0, 1)]
-        assessed[name] = [
-            board.assess(m.values, blobs.problem, blobs.noisy, blobs.test_x, blobs.test_y) for m in measured[name]
-        ]
-    frame = board.board(assessed, measured)
+        for seed in (0, 1):
+            found = board.measure(valuator, blobs.problem, seed=seed)
+            assessed = board.assess(found.values, blobs.problem, blobs.noisy, blobs.test_x, blobs.test_y)
+            items.append(Judged.of(name, 0, seed, assessed, found))
+    frame = make_report("blobs", 0.2, items).board
     assert frame["auroc"].is_monotonic_decreasing
     assert frame["valuator"].iloc[-1] == "random"
     row = frame.set_index("valuator").loc["confidence"]
-    assert row["stability"] == pytest.approx(1)
+    assert row["fixed"]
     assert row["seeds"] == 2
-    assert board.board({}, {}).empty
 
 
 def test_peak_memory_of_a_computation_is_seen(blobs):

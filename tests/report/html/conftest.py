@@ -314,9 +314,5 @@ def valuation() -> ValuationReport:
         for seed in (0, 1):
             measured = valuation_board.measure(component("valuator", name), problem, seed=seed)
             assessed = valuation_board.assess(measured.values, problem, noisy, x[120:], y[120:])
-            figures = {f: getattr(assessed, f) for f in ("auroc", "f1", "removal_area")} | {
-                "seconds": 0.1,
-                "peak_mb": 1.0,
-            }
-            items.append(Judged(name, 0, seed, measured.values, figures, assessed.curves))
+            items.append(Judged.of(name, 0, seed, assessed, measured))
     return make_report("</script><b>blobs</b>", 0.2, items)
