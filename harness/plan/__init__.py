@@ -39,6 +39,8 @@ def _assessments(suite: Suite, valuation: Valuation, dataset: str, interned: Int
     for draw in range(valuation.draws):
         seed = derive_seed(suite.seeds[0], "draw", draw) if draw else suite.seeds[0]
         protocol = Protocol(suite, dataset, seed, interned)
+        retrained = protocol.retrained(valuation)
         for valuator in suite.valuators:
             for own in suite.seeds:
-                yield Assessment(dataset, valuator, draw, own, protocol.assess(valuator, valuation, own, draw))
+                stage = protocol.assess(valuator, valuation, own, draw)
+                yield Assessment(dataset, valuator, draw, own, stage, retrained)

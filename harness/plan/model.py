@@ -19,6 +19,7 @@ from harness.stages.generate import Generate
 from harness.stages.given import Given
 from harness.stages.load import Load
 from harness.stages.predict import Predict
+from harness.stages.retrain import Retrain
 from harness.stages.sample import Sample
 from harness.stages.value import Value
 
@@ -101,10 +102,12 @@ class Assessment:
     draw: int
     seed: int
     stage: Assess
+    retrained: tuple[Retrain, ...] = ()
+    """The classifier on random subsets, where retraining judges."""
 
     def targets(self) -> list[Stage[Any]]:
         """The stages whose artifacts it is reported from."""
-        return [self.stage]
+        return [*self.retrained, self.stage, *([self.stage.data] if self.retrained else [])]
 
 
 @dataclass(frozen=True)

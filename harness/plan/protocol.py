@@ -20,6 +20,7 @@ from harness.stages.generate import Generate
 from harness.stages.given import Given
 from harness.stages.load import Load
 from harness.stages.predict import Predict
+from harness.stages.retrain import Retrain
 from harness.stages.sample import Sample
 from harness.stages.value import Value
 
@@ -329,9 +330,31 @@ class Protocol:
         }
         return {role: self.interned.used(slot) for role, slot in slots.items() if slot is not None}
 
+    def corrupted(self, valuation: Valuation) -> Corrupt:
+        """The data set with some of its training labels flipped."""
+        return self.interned(Corrupt(self._title("label noise"), self.load, valuation.noise, self._seed("noise")))
+
+    def retrained(self, valuation: Valuation) -> tuple[Retrain, ...]:
+        """The classifier on random subsets of the corrupted training set, where retraining judges values."""
+        if valuation.judge != "retraining":
+            return ()
+        return tuple(
+            self.interned(
+                Retrain(
+                    self._title("retrain", f"subset {number}"),
+                    self.corrupted(valuation),
+                    self.model,
+                    valuation.fraction,
+                    self._seed("subset", str(number)),
+                    self._seed("retrain", str(number)),
+                )
+            )
+            for number in range(valuation.subsets)
+        )
+
     def assess(self, valuator: str, valuation: Valuation, seed: int, draw: int = 0) -> Assess:
         """The assessment of a valuator under a seed of its own, on this repetition's data, the problem's ``draw``."""
-        data = self.interned(Corrupt(self._title("label noise"), self.load, valuation.noise, self._seed("noise")))
+        data = self.corrupted(valuation)
         encoder = None
         if self.finetuned:  # a classifier that has seen the wrong labels, as a user's would have
             encoder = self.interned(

@@ -34,6 +34,7 @@ from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.report import Leaderboard
+    from harness.running.valuations import Utilities
     from harness.suite import Suite
     from harness.valuation.board import Judged
     from harness.valuation.report import ValuationReport
@@ -204,6 +205,8 @@ class _Harvest:
     def __init__(self, plan: Plan, store: Store, engine: Engine, folder: Path, observers: Observers) -> None:
         self._plan, self._store, self._engine, self._folder, self._observers = plan, store, engine, folder, observers
         self._assessed: dict[str, list[Judged]] = {}
+        self._thresholds = plan.suite.thresholds
+        self._utilities: dict[str, Utilities] = {}
         self.records: list[RecordFolder] = []
         self.leaderboard: Leaderboard | None = None
         self.valuations: Sequence[ValuationReport] = ()
@@ -256,7 +259,7 @@ class _Harvest:
         self._observers.call("record_written", record=record)
 
     def _value(self, item: Assessment) -> None:
-        self._assessed.setdefault(item.dataset, []).append(judged(item, self._open(item.stage)))
+        self._assessed.setdefault(item.dataset, []).append(judged(item, self._open, self._thresholds, self._utilities))
 
     def _open(self, stage: Stage[Any]) -> Artifact:
         """The artifact of a stage; the engine computes it again should it be damaged or missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace as with_changes
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -65,6 +65,13 @@ class Valuation(Section):
     """Share of the training labels that are flipped, for the detection of noisy labels; 0 leaves them as they are."""
     removal: Removal = Removal()
     """Remove-high and remove-low curves."""
+    judge: Literal["probe", "retraining"] = "probe"
+    """`retraining` trains each data set's model again on random subsets as well, and asks whether values predict what comes of
+    it (the linear datamodelling score); `probe` looks at logistic regressions on embeddings alone."""
+    subsets: int = Field(50, ge=10, le=10_000)
+    """Number of subsets of each draw that are trained on (judge `retraining`)."""
+    fraction: float = Field(0.5, gt=0, lt=1)
+    """Share of the training set in each subset."""
 
 
 class Order(Section):

@@ -63,6 +63,11 @@ def check_given(suite: Suite) -> Iterator[Finding]:
     for dataset, slot in suite.datasets.items():
         model = suite.models[slot.model]
         base = suite.base_of(dataset)
+        if suite.valuation is not None and suite.valuation.judge == "retraining" and not model.component.trainable:
+            yield Finding(
+                ("valuation", "judge"),
+                f"retrains the classifier of {dataset}, whose model {slot.model!r} ({model.use}) cannot be fine-tuned.",
+            )
         for name, arm in suite.arms.items():
             if arm.generate or arm.weights or arm.order:
                 if not model.component.trainable:

@@ -151,6 +151,8 @@ def board(
         for figure, found in tested.items():
             row[figure], interval = over_draws(found[name], ranges[figure])
             row[f"{figure}_low"], row[f"{figure}_high"] = interval.low, interval.high
+            if len(found[name]) == 1 and f"{figure}_low" in own:  # of one draw, the interval that the figure came with
+                row[f"{figure}_low"], row[f"{figure}_high"] = own[f"{figure}_low"].mean(), own[f"{figure}_high"].mean()
         if "auroc" in tested:
             row["auroc_min"] = float(own["auroc"].min())
         stays = stable[name]

@@ -22,6 +22,8 @@ COLUMNS = {
     "auroc_min": ("worst AUROC", ".3f"),
     "f1": ("F1", ".3f"),
     "removal_area": ("removal area", ".4f"),
+    "lds": ("LDS", ".3f"),
+    "lds_uu": ("LDS of UU", ".3f"),
     "stability": ("stability", ".3f"),
     "seconds": ("seconds", ""),
     "peak_mb": ("peak MB", ",.0f"),
@@ -35,13 +37,16 @@ MEANINGS = {
     "auroc_min": "The AUROC of the worst draw and seed.",
     "f1": "F1 of calling the lowest-valued points flipped, as many as there are; chance is the flipped share.",
     "removal_area": "Mean gap in test accuracy between dropping the lowest- and the highest-valued points; 0 is chance.",
+    "lds": "Linear datamodelling score: Spearman correlation, over random subsets of the training set, between the sum of "
+    "their values and what retraining on them comes to (mean log-odds of the true class of test points); 0 is chance.",
+    "lds_uu": "The same for the share of unknown unknowns at the first threshold, fewer being better.",
     "stability": "Mean Spearman correlation of the values between seeds, on one problem; fixed: no seed changes them.",
     "seconds": "Wall-clock time of one valuation, mean over draws and seeds.",
     "peak_mb": "Largest memory above what was in use before, in megabytes.",
 }
 """What the columns mean, for the pages."""
 
-RANGES = {"auroc": (0.0, 1.0), "f1": (0.0, 1.0), "removal_area": (-1.0, 1.0)}
+RANGES = {"auroc": (0.0, 1.0), "f1": (0.0, 1.0), "removal_area": (-1.0, 1.0), "lds": (-1.0, 1.0), "lds_uu": (-1.0, 1.0)}
 """The figures that have intervals and are tested, with their ranges; higher is better."""
 
 BETTER = {"auroc_min": max, "stability": max, "seconds": min, "peak_mb": min}
@@ -52,6 +57,7 @@ ONE_DRAW = (
     "One draw of the problem: no intervals, no ranks, and another draw may turn rows round. `valuation: {draws: 5}` tells "
     "methods apart."
 )
+OVER_SUBSETS = "Intervals of LDS are over the subsets that were trained on."
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class ValuationReport:
     def captions(self) -> list[str]:
         """What to know of the figures, in sentences."""
         if self.draws == 1:
-            return [ONE_DRAW]
+            return [ONE_DRAW, *([OVER_SUBSETS] if "lds" in self.columns else [])]
         return [OVER_DRAWS, f"Ranked by {COLUMNS[self.primary][0]}; valuators that cannot be told apart share a rank."]
 
     @property
@@ -194,7 +200,7 @@ def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> Valuatio
 
     Args:
         dataset: Name of the data set.
-        noise: Share of flipped labels; without any, the removal area ranks.
+        noise: Share of flipped labels.
         items: In the suite's order.
     """
     import pandas as pd
@@ -205,7 +211,7 @@ def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> Valuatio
         dataset=dataset,
         noise=noise,
         points=len(items[0].values),
-        primary="auroc" if runs["auroc"].notna().all() else "removal_area",
+        primary=_primary(runs),
         runs=runs,
         stable=steadiness(items),
         agreement=_agreement(items),
@@ -213,6 +219,12 @@ def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> Valuatio
             ["valuator", "draw", "seed", "removed", "remove_high", "remove_low"]
         ],
     )
+
+
+def _primary(runs: pd.DataFrame) -> str:
+    """What ranks: what retraining says, else how wrong labels are found, else removal."""
+    known = (name for name in ("lds", "auroc") if name in runs and runs[name].notna().all())
+    return next(known, "removal_area")
 
 
 def _agreement(items: Iterable[Judged]) -> pd.DataFrame:

@@ -37,7 +37,11 @@ def valuation_page(reports: Sequence[ValuationReport], *, title: str) -> str:
             scripts=scripts,
             libraries=libraries,
             boards=boards,
-            meanings=[(COLUMNS[name][0] if name in COLUMNS else name, said) for name, said in MEANINGS.items()],
+            meanings=[
+                (COLUMNS[name][0] if name in COLUMNS else name, said)
+                for name, said in MEANINGS.items()
+                if name not in COLUMNS or any(name in report.columns for report in reports)
+            ],
         )
     )
 

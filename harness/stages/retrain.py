@@ -1,0 +1,56 @@
+"""Train the classifier again on a random subset of the training set, and keep what it predicts for the test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from harness.border.calls import calling
+from harness.border.model import classifier, probabilities
+from harness.components.model import Model
+from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.arrays import Probabilities
+from harness.stages.contents.data import LoadedData
+
+
+@dataclass(frozen=True, eq=False)
+class Retrain(Stage[Probabilities]):
+    """``(n_test, K)`` probabilities of a classifier that was trained on a part of the training set. It is not kept itself."""
+
+    kind: ClassVar[str] = "retrain"
+    gives: ClassVar = Probabilities
+
+    data: Stage[LoadedData]
+    model: Configured[Model]
+    fraction: float
+    subset: int
+    """Seed of the subset (:func:`harness.valuation.datamodel.subset_rows`)."""
+    seed: int
+
+    @property
+    def memory(self) -> int:
+        return self.model.component.memory(training=True)
+
+    def options(self) -> dict[str, Any]:
+        return {"model": self.model.identity, "fraction": self.fraction, "subset": self.subset, "seed": self.seed}
+
+    def compute(self, inputs: Inputs, context: Context) -> Probabilities:
+        import numpy as np
+
+        from harness.valuation.datamodel import subset_rows
+
+        data = inputs[self.data]
+        rows = subset_rows(len(data.train), self.fraction, self.subset)
+        order = np.random.default_rng(self.seed).permutation(rows)
+        with calling(self.model.entry):
+            found = self.model.component.fine_tune_resumable(
+                tuple(data.train[int(i)] for i in order),
+                num_labels=data.task.num_labels,
+                seed=self.seed,
+                unfinished=context.unfinished,
+                labels=data.task.labels,
+            )
+        made = classifier(self.model.entry, found)
+        with calling(self.model.entry):
+            probs = made.predict_proba([example.texts for example in data.test])
+        return Probabilities(probabilities(self.model.entry, probs, "test examples", data.test, made.num_labels))
