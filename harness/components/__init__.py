@@ -14,8 +14,9 @@ from harness.components.generator import (
 from harness.components.metric import AttackedTest, Metric, Outcome, Score, Scores
 from harness.components.model import Classifier, Encoding, Model
 from harness.components.selector import AdaptiveSelector, Search, SelectionProblem, Selector
+from harness.components.trajectory import TracedModel, Trajectory
 from harness.components.usage import Usage
-from harness.components.valuator import ValuationProblem, Valuator
+from harness.components.valuator import Sources, ValuationProblem, Valuator
 
 __all__ = [
     "API_VERSION",
@@ -42,8 +43,11 @@ __all__ = [
     "Search",
     "SelectionProblem",
     "Selector",
+    "Sources",
     "SyntheticExample",
     "Task",
+    "TracedModel",
+    "Trajectory",
     "UnknownUnknown",
     "Usage",
     "ValuationProblem",

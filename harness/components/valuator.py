@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from harness.components.base import Component
 from harness.errors import DataError
 
 if TYPE_CHECKING:
+    from harness.components.example import Example
+    from harness.components.model import Classifier
+    from harness.components.trajectory import Trajectory
     from harness.types import FloatArray, IntArray
+
+T = TypeVar("T")
+
+Need = Literal["texts", "classifier", "trajectory"]
+"""What a method may ask for beyond features and labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the things come from that a method may need beyond features and labels; each is called when it is asked for.
+
+    Attributes:
+        texts: The training and the validation examples, with their ids and tags, in the order of the features.
+        classifier: The network fine-tuned on the training points.
+        trajectory: What that fine-tuning passed through.
+        rows: ``(n_train,)`` which of a larger problem's training points these are; ``None`` where they are all.
+    """
+
+    texts: Callable[[], tuple[Sequence[Example], Sequence[Example]]] | None = None
+    classifier: Callable[[], Classifier] | None = None
+    trajectory: Callable[[], Trajectory] | None = None
+    rows: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +51,7 @@ class ValuationProblem:
         x_valid: ``(n_valid, d)`` features, finite.
         y_valid: ``(n_valid,)`` class indices in ``0..K-1``.
         num_classes: K; by default one more than the largest label of the two sets.
+        sources: Where :attr:`texts`, :attr:`classifier` and :attr:`trajectory` come from, for methods that need them.
 
     Raises:
         harness.errors.DataError: Shapes that do not fit, no rows, values that are not finite, labels out of range.
@@ -35,6 +62,7 @@ class ValuationProblem:
     x_valid: FloatArray
     y_valid: IntArray
     num_classes: int = 0
+    sources: Sources = field(default_factory=Sources)
 
     def __post_init__(self) -> None:
         import numpy as np
@@ -79,11 +107,75 @@ class ValuationProblem:
         """Number of training points."""
         return len(self.y_train)
 
+    @property
+    def texts(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        """The training and the validation examples.
+
+        Raises:
+            DataError: The problem has none, or not as many as labels.
+        """
+        train, valid = _asked(self.sources.texts, "texts", "the examples")
+        if (len(train), len(valid)) != (self.n_train, len(self.y_valid)):
+            raise DataError(
+                f"The problem has {self.n_train} training and {len(self.y_valid)} validation points, but {len(train)} and "
+                f"{len(valid)} texts."
+            )
+        return train, valid
+
+    @property
+    def classifier(self) -> Classifier:
+        """The network fine-tuned on the training points.
+
+        Raises:
+            DataError: The problem has none.
+        """
+        return _asked(self.sources.classifier, "classifier", "a fine-tuned classifier")
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """What fine-tuning on the training points passed through.
+
+        Raises:
+            DataError: The problem has none, or one of other points or classes.
+        """
+        found = _asked(self.sources.trajectory, "trajectory", "a trajectory of fine-tuning")
+        sizes = (*found.train_logits.shape[1:], found.valid_logits.shape[1])
+        if sizes != (self.n_train, self.num_classes, len(self.y_valid)):
+            raise DataError(
+                f"The trajectory is of {sizes[0]} training and {sizes[2]} validation points in {sizes[1]} classes; the problem "
+                f"has {self.n_train} and {len(self.y_valid)} in {self.num_classes}."
+            )
+        return found
+
+    def taking(self, rows: IntArray) -> ValuationProblem:
+        """The problem of some of its training points; a trajectory stays that of training on all."""
+        sources = self.sources
+        return ValuationProblem(
+            self.x_train[rows],
+            self.y_train[rows],
+            self.x_valid,
+            self.y_valid,
+            self.num_classes,
+            Sources(
+                None if sources.texts is None else lambda: ([self.texts[0][int(row)] for row in rows], self.texts[1]),
+                sources.classifier,
+                None if sources.trajectory is None else lambda: self.trajectory.taking(rows),
+                rows if sources.rows is None else sources.rows[rows],
+            ),
+        )
+
 
 class Valuator(Component):
     """A data valuation method: one number per training point, higher is better for the validation set."""
 
     kind: ClassVar[str] = "valuator"
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What the method asks its problem for beyond features and labels."""
+
+    def state_every(self) -> int | None:
+        """Steps of fine-tuning between two states of the trajectory that it needs; ``None`` for the ends of epochs alone."""
+        return None
 
     @abstractmethod
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
@@ -97,6 +189,15 @@ class Valuator(Component):
             ``(n_train,)`` finite floats; a higher value means the point helps more. Where the method defines a range, it is
             kept (DVRL's are selection probabilities in ``[0, 1]``).
         """
+
+
+def _asked(source: Callable[[], T] | None, name: str, what: str) -> T:
+    if source is None:
+        raise DataError(
+            f"The method needs {what}, and the problem has none: give it `sources=Sources({name}=...)`.",
+            hint="In a suite, `needs` of the valuator's class says what it gets.",
+        )
+    return source()
 
 
 def _shape(array: object) -> str:

@@ -37,6 +37,9 @@ class Learner(Protocol):
     def compact(self) -> AbstractContextManager[Rest | None]:
         """The context of training, in which parameters that no example can reach are put aside."""
 
+    def whole(self, rest: Rest | None) -> AbstractContextManager[None]:
+        """Inside of :meth:`compact`, the context of a look at the whole model as it would be if training ended here."""
+
 
 def learner_of(
     model: PreTrainedModel, encodings: Sequence[Encoding], feed: Feed, runtime: Runtime, dropout: Dropout
@@ -66,6 +69,10 @@ class PaddedLearner:
 
     def compact(self) -> AbstractContextManager[None]:
         """Nothing is put aside: a model may ask its ids for more than their vectors."""
+        return nullcontext()
+
+    def whole(self, rest: Rest | None) -> AbstractContextManager[None]:
+        """It is whole all along."""
         return nullcontext()
 
 
@@ -140,12 +147,25 @@ class PackedLearner:
         self._padding = None if padding is None or padding not in used else int(np.searchsorted(used, padding))
         index = moved(used, self._device)
         words.weight = nn.Parameter(whole.detach().index_select(0, index))
+        self._put_aside = whole.detach(), index
         try:
             yield rest
             with torch.no_grad():
                 whole.mul_(rest.factor).index_copy_(0, index, words.weight.detach())
         finally:
             words.weight, self._ids, self._padding = whole, ids, padding
+
+    @contextmanager
+    def whole(self, rest: Rest | None) -> Iterator[None]:
+        """All word embeddings in their places; the smaller matrix that is trained comes back as it was."""
+        words = self._parts.embeddings.word_embeddings
+        trained, (aside, index) = words.weight, self._put_aside
+        full = aside * (1.0 if rest is None else rest.factor)
+        words.weight = nn.Parameter(full.index_copy_(0, index, trained.detach()), requires_grad=False)
+        try:
+            yield
+        finally:
+            words.weight = trained
 
     def logits(self, rows: IntArray) -> Tensor:
         """See :class:`Learner`; ``rows`` must be in the order of :meth:`order`."""

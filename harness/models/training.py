@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -72,6 +72,19 @@ class TrainingSet:
         return len(self.encodings)
 
 
+class Watch(Protocol):
+    """Looks on while a classifier is trained, and changes nothing of it."""
+
+    def state(self, done: int, last: bool) -> bool:
+        """Whether the state after ``done`` steps is of interest; ``last``: an epoch ends with it."""
+
+    def look(self, done: int) -> None:
+        """Look at the model, which is whole and in evaluation mode."""
+
+    def step(self, rows: IntArray, rate: float) -> None:
+        """A step on these training examples was taken, with this learning rate."""
+
+
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
     """On a GPU: only kernels that give the same bits each time. On the CPU those that are used here do."""
@@ -112,6 +125,7 @@ def train_classifier(
     runtime: Runtime,
     seed: int,
     keeper: Keeper | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Train ``model`` in place with AdamW and a linearly decaying learning rate.
 
@@ -126,6 +140,7 @@ def train_classifier(
         runtime: Where.
         seed: Any non-negative integer.
         keeper: Keeps the state of training from time to time, and knows what an earlier process left.
+        watch: Looks on; what is trained is the same to the bit. Not beside a keeper: it has to see all.
 
     Raises:
         HarnessError: The loss is no longer a finite number, or a single example does not fit into memory.
@@ -134,7 +149,7 @@ def train_classifier(
     learner = learner_of(model, train.encodings, train.feed, runtime, dropout)
     with deterministic(runtime.device), learner.compact() as rest:
         run = _Run(model, train, options, runtime, learner, dropout, rest, np.random.default_rng(seed))
-        run.train(keeper)
+        run.train(keeper, watch)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise HarnessError(
             f"Fine-tuning diverged: the weights are not finite after step {run.steps}.",
@@ -168,10 +183,11 @@ class _Run:
             f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."
         )
 
-    def train(self, keeper: Keeper | None) -> None:
+    def train(self, keeper: Keeper | None, watch: Watch | None = None) -> None:
         options, train = self._options, self._train
         done = 0 if keeper is None else self._resume(keeper)
         self._model.train()
+        self._look(watch, done)
         with progress("training examples", total=options.epochs * len(train)) as bar:
             bar.advance(done // self._per_epoch * len(train) + done % self._per_epoch * options.batch_size)
             for epoch in range(done // self._per_epoch, options.epochs):
@@ -180,7 +196,10 @@ class _Run:
                 for batch in range(done - epoch * self._per_epoch, self._per_epoch):
                     rows = shuffled[batch * options.batch_size : (batch + 1) * options.batch_size]
                     loss = self._step(rows, done)
+                    if watch is not None:
+                        watch.step(rows, self._rate(done))
                     done += 1
+                    self._look(watch, done)
                     bar.advance(len(rows), loss=loss, epoch=epoch + 1)
                     if keeper is not None and done < self.steps and keeper.due:
                         last = batch + 1 == self._per_epoch
@@ -199,13 +218,24 @@ class _Run:
             )
         if self._options.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._options.max_gradient_norm)
-        rate = self._options.learning_rate * _factor(done, self.steps, self._options.warmup)
+        rate = self._rate(done)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         if self._rest is not None:
             self._rest.step(rate, self._options.weight_decay)
         return loss
+
+    def _rate(self, done: int) -> float:
+        return self._options.learning_rate * _factor(done, self.steps, self._options.warmup)
+
+    def _look(self, watch: Watch | None, done: int) -> None:
+        if watch is None or not watch.state(done, done % self._per_epoch == 0):
+            return
+        self._model.train(False)
+        with self._learner.whole(self._rest):
+            watch.look(done)
+        self._model.train()
 
     def _gradients(self, rows: IntArray) -> float:
         """The loss of a batch, whose gradients are left in the parameters: in as many parts as memory asks for."""

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.components.example import Example
-from harness.components.model import Model
+from harness.components.trajectory import TracedModel
 from harness.models.adapter import Adapter
 from harness.models.head import Head
 from harness.types import Texts
 
 if TYPE_CHECKING:
     from harness.components.order import EpochOrder
+    from harness.components.trajectory import Trajectory
     from harness.models.checkpoints import Checkpoint
     from harness.models.classifier import TransformersClassifier
     from harness.models.runtime import Runtime
+    from harness.models.tracing import Recorder
     from harness.models.training import TrainingOptions
     from harness.types import FloatArray
 
 
-class TransformersModel(Model):
+class TransformersModel(TracedModel):
     """A pre-trained model of the transformers library: BERT, DistilBERT, RoBERTa and their kin, or with an `adapter` a Llama.
 
     Fine-tuned with AdamW and a linearly decaying learning rate on ``mean_i(w_i * CE_i)``. The defaults are the thesis's.
@@ -139,6 +141,49 @@ class TransformersModel(Model):
             harness.errors.InputError: The checkpoint cannot be had, or the device cannot do what is asked.
             harness.errors.HarnessError: The loss is no longer a finite number.
         """
+        return self._fine_tuned(
+            train, num_labels=num_labels, seed=seed, weights=weights, order=order, unfinished=unfinished, labels=labels
+        )
+
+    def trace(
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        *,
+        num_labels: int,
+        seed: int,
+        weights: FloatArray | None = None,
+        order: EpochOrder | None = None,
+        labels: Sequence[str] | None = None,
+        every: int | None = None,
+    ) -> Trajectory:
+        """Fine-tune once more and look on; see :meth:`harness.components.TracedModel.trace`.
+
+        Raises:
+            harness.errors.DataError: As :meth:`fine_tune_resumable`.
+            harness.errors.InputError: As there; or the network's last layer does not read one vector for each text.
+            harness.errors.HarnessError: As there.
+        """
+        from harness.models.tracing import Recorder
+
+        recorder = Recorder([example.texts for example in validation], every)
+        self._fine_tuned(
+            train, num_labels=num_labels, seed=seed, weights=weights, order=order, labels=labels, recorder=recorder
+        )
+        return recorder.trajectory(self.epochs)
+
+    def _fine_tuned(
+        self,
+        train: Sequence[Example],
+        *,
+        num_labels: int,
+        seed: int,
+        weights: FloatArray | None,
+        order: EpochOrder | None,
+        unfinished: Path | None = None,
+        labels: Sequence[str] | None,
+        recorder: Recorder | None = None,
+    ) -> TransformersClassifier:
         from harness.models.checks import check_training_set, check_weights
         from harness.models.training import TrainingSet, seeded, train_classifier
         from harness.seeds import derive_seed
@@ -175,6 +220,8 @@ class TransformersModel(Model):
         encoder = Encoder(tokenizer, longest(tokenizer, model.config, self.max_length), segments=feed.segments)
         with seeded(derive_seed(seed, "dropout"), runtime.device):
             encodings = encoder([example.texts for example in train])
+            if recorder is not None:
+                recorder.begin(model, feed, runtime, encodings, encoder)
             train_classifier(
                 model,
                 TrainingSet(encodings, targets, factors, feed, order),
@@ -182,6 +229,7 @@ class TransformersModel(Model):
                 runtime=runtime,
                 seed=derive_seed(seed, "order"),
                 keeper=keeper_in(unfinished, runtime.device),
+                watch=recorder,
             )
         if self.adapter is None:
             made = TransformersClassifier(model, tokenizer, runtime=runtime, max_length=self.max_length)

@@ -22,10 +22,13 @@ from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.retrain import Retrain
 from harness.stages.sample import Sample
+from harness.stages.trace import Trace
 from harness.stages.value import Value
 
 if TYPE_CHECKING:
+    from harness.components.valuator import Valuator
     from harness.records.model import ComponentUse
+    from harness.stages.contents.data import LoadedData
     from harness.suite import Arm, Suite
     from harness.suite.model import Valuation
     from harness.suite.slots import Slot
@@ -200,18 +203,33 @@ class Protocol:
 
     def value(self, valuator: str, extend: Extend | None = None, arm: str = "") -> Value:
         """Values of the training set, extended or not."""
+        method = self.interned.component(self.suite.valuators[valuator])
+        looks = "classifier" in method.component.needs
+        classifier = None if not looks else self.base if extend is None else self.fine_tune(arm, extend)
         return self.interned(
             Value(
                 self._title("value", f"{valuator} · {arm}" if arm else valuator),
                 self.load,
                 self.embed("train", finetuned=self.finetuned),
                 self.embed("validation", finetuned=self.finetuned),
-                self.interned.component(self.suite.valuators[valuator]),
+                method,
                 self._seed("value"),
                 extend,
                 self.embed("synthetic", extend, finetuned=self.finetuned) if extend else None,
+                None if classifier is None else classifier.model,
+                classifier,
+                self.trace(method, self.load, arm or "base", extend),
             )
         )
+
+    def trace(
+        self, method: Configured[Valuator], data: Stage[LoadedData], title: str, extend: Extend | None = None
+    ) -> Trace | None:
+        """What fine-tuning on the data passes through, if a valuator needs it."""
+        if "trajectory" not in method.component.needs:
+            return None
+        title, every = self._title("trace", title), method.component.state_every()
+        return self.interned(Trace(title, data, self.model, self._seed("fine-tune"), every, extend))
 
     def elicit(self, name: str, arm: Arm) -> Elicit:
         """Unknown unknowns of the base classifier."""
@@ -355,28 +373,32 @@ class Protocol:
     def assess(self, valuator: str, valuation: Valuation, seed: int, draw: int = 0) -> Assess:
         """The assessment of a valuator under a seed of its own, on this repetition's data, the problem's ``draw``."""
         data = self.corrupted(valuation)
-        encoder = None
-        if self.finetuned:  # a classifier that has seen the wrong labels, as a user's would have
-            encoder = self.interned(
-                FineTune(self._title("fine-tune", "corrupted"), data, self.model, self._seed("fine-tune"))
-            )
+        method, encoder, trained = self.interned.component(self.suite.valuators[valuator]), None, None
+        if self.finetuned or "classifier" in method.component.needs:
+            # One that has seen the wrong labels, as a user's would have.
+            title = self._title("fine-tune", "corrupted")
+            trained = self.interned(FineTune(title, data, self.model, self._seed("fine-tune")))
+            encoder = trained if self.finetuned else None
         train, validation, test = (
             self.interned(
                 Embed(self._title("embed", split), data if encoder else self.load, split, self.model, encoder)
             )
             for split in ("train", "validation", "test")
         )
-        title = [f"assess {self.dataset}", valuator, *([f"draw {draw}"] if draw else []), f"seed {seed}"]
+        titles = [f"assess {self.dataset}", valuator, *([f"draw {draw}"] if draw else []), f"seed {seed}"]
         steps, largest = valuation.removal.steps, valuation.removal.largest
         return self.interned(
             Assess(
-                " · ".join(title),
+                " · ".join(titles),
                 data,
                 train,
                 validation,
                 test,
-                self.interned.component(self.suite.valuators[valuator]),
+                method,
                 tuple(round(largest * step / steps, 6) for step in range(steps + 1)),
                 derive_seed(seed, self.dataset, "value", *([draw] if draw else [])),
+                self.model if "classifier" in method.component.needs else None,
+                trained if "classifier" in method.component.needs else None,
+                self.trace(method, data, "corrupted"),
             )
         )

@@ -8,17 +8,25 @@ from typing import Any, ClassVar
 from harness.border.calls import calling
 from harness.border.frozen import frozen
 from harness.border.valuator import data_values
+from harness.components.model import Model
 from harness.components.valuator import ValuationProblem, Valuator
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings
+from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import CorruptedData
+from harness.stages.contents.trajectory import TracedTraining
 from harness.stages.contents.valuation import ValuationFindings
+from harness.stages.parts.sources import sources
 from harness.store.payload import labels_of
 
 
 @dataclass(frozen=True, eq=False)
 class Assess(Stage[ValuationFindings]):
-    """Values of the corrupted training set, with what they are worth. What they cost is kept as the fact ``valuation``."""
+    """Values of the corrupted training set, with what they are worth. What they cost is kept as the fact ``valuation``.
+
+    The last three fields are there for methods that need them, and ``model`` is what the classifier is of; training is no part
+    of the cost, for several methods share it.
+    """
 
     kind: ClassVar[str] = "assess"
     gives: ClassVar = ValuationFindings
@@ -30,6 +38,9 @@ class Assess(Stage[ValuationFindings]):
     valuator: Configured[Valuator]
     fractions: tuple[float, ...]
     seed: int
+    model: Configured[Model] | None = None
+    classifier: Stage[TrainedClassifier] | None = None
+    trajectory: Stage[TracedTraining] | None = None
 
     def options(self) -> dict[str, Any]:
         return {"valuator": self.valuator.identity, "fractions": list(self.fractions), "seed": self.seed}
@@ -43,7 +54,8 @@ class Assess(Stage[ValuationFindings]):
             labels_of(data.train),
             inputs[self.validation].rows,
             labels_of(data.validation),
-            num_classes=data.task.num_labels,
+            data.task.num_labels,
+            sources(inputs, context, data.train, data.validation, self.model, self.classifier, self.trajectory),
         )
         valuator = self.valuator.component
         with calling(self.valuator.entry):

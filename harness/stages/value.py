@@ -8,16 +8,23 @@ from typing import Any, ClassVar
 from harness.border.calls import calling
 from harness.border.frozen import frozen
 from harness.border.valuator import data_values
+from harness.components.model import Model
 from harness.components.valuator import ValuationProblem, Valuator
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Embeddings, Values
+from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData, SyntheticData
+from harness.stages.contents.trajectory import TracedTraining
+from harness.stages.parts.sources import sources
 from harness.store.payload import labels_of
 
 
 @dataclass(frozen=True, eq=False)
 class Value(Stage[Values]):
-    """``(n_train [+ n_synthetic],)`` data values, original examples first."""
+    """``(n_train [+ n_synthetic],)`` data values, original examples first.
+
+    The last three fields are there for methods that need them, and ``model`` is what the classifier is of.
+    """
 
     kind: ClassVar[str] = "value"
     gives: ClassVar = Values
@@ -29,6 +36,9 @@ class Value(Stage[Values]):
     seed: int
     extend: Stage[SyntheticData] | None = None
     synthetic: Stage[Embeddings] | None = None
+    model: Configured[Model] | None = None
+    classifier: Stage[TrainedClassifier] | None = None
+    trajectory: Stage[TracedTraining] | None = None
 
     def options(self) -> dict[str, Any]:
         return {"valuator": self.valuator.identity, "seed": self.seed}
@@ -37,13 +47,18 @@ class Value(Stage[Values]):
         import numpy as np
 
         data = inputs[self.load]
-        x, y = inputs[self.train].rows, labels_of(data.train)
+        x, train = inputs[self.train].rows, list(data.train)
         if self.extend is not None and self.synthetic is not None:
             x = np.concatenate([x, inputs[self.synthetic].rows.reshape(-1, x.shape[1])])
-            y = np.concatenate([y, labels_of(inputs[self.extend].examples())])
+            train += inputs[self.extend].examples("synthetic")
         problem = ValuationProblem(
-            x, y, inputs[self.validation].rows, labels_of(data.validation), num_classes=data.task.num_labels
+            x,
+            labels_of(train),
+            inputs[self.validation].rows,
+            labels_of(data.validation),
+            data.task.num_labels,
+            sources(inputs, context, train, data.validation, self.model, self.classifier, self.trajectory),
         )
         with calling(self.valuator.entry):
             values = self.valuator.component.value(frozen(problem), seed=self.seed)
-        return Values(data_values(self.valuator.entry, values, len(y)))
+        return Values(data_values(self.valuator.entry, values, len(train)))

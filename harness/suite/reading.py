@@ -19,7 +19,7 @@ from harness.suite.matrix import expand_matrix
 from harness.suite.model import Arm, Suite
 from harness.suite.overrides import apply_overrides
 from harness.suite.problems import Finding, Findings, Problem, SuiteError, shown, strictly
-from harness.suite.references import check_given, check_references
+from harness.suite.references import check_given, check_needs, check_references
 from harness.suite.slots import Slot, TestAttackSlot, make_selector
 
 
@@ -97,7 +97,7 @@ def _suite(
     if problems or suite is None:
         raise SuiteError(problems)
     made = _completed(suite, data, context)
-    if findings := list(check_given(made)):
+    if findings := [*check_given(made), *check_needs(made)]:
         raise SuiteError([_problem(document, matrix.traced(finding)) for finding in findings])
     return made
 

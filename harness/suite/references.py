@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness.components.model import Model
+from harness.components.trajectory import TracedModel
 from harness.errors import did_you_mean, listed
 from harness.registry import Registry
 from harness.suite.problems import Finding, advice
 
 if TYPE_CHECKING:
-    from harness.suite.model import Suite
+    from harness.suite.model import Arm, Suite
 
 
 def check_references(data: dict[str, Any], registry: Registry, made: Collection[str] = ()) -> Iterator[Finding]:
@@ -84,6 +85,37 @@ def check_given(suite: Suite) -> Iterator[Finding]:
                         " are known.",
                         key=True,
                     )
+
+
+def check_needs(suite: Suite) -> Iterator[Finding]:
+    """Valuators that need to see a fine-tuning that no model shows, or that does not take place."""
+    taken: list[tuple[tuple[str, ...], str]]
+    taken = [(("arms", name, key), valuator) for name, arm in suite.arms.items() for key, valuator in _valued_by(arm)]
+    if suite.valuation is not None:
+        taken += [(("valuators", name), name) for name in suite.valuators]
+    for path, name in taken:
+        needs = suite.valuators[name].component.needs
+        for dataset, slot in suite.datasets.items():
+            model, base = suite.models[slot.model], suite.base_of(dataset)
+            why = None
+            if "trajectory" in needs and path[0] == "arms" and base is not None:
+                why = f"trajectory, and the base classifier of {dataset}, {base!r}, is given, not fine-tuned."
+            elif "trajectory" in needs and not isinstance(model.component, TracedModel):
+                why = f"trajectory, which the model {slot.model!r} ({model.use}) of {dataset} does not tell."
+            elif "classifier" in needs and not model.component.trainable and (path[0] == "valuators" or base is None):
+                why = f"result, and the model {slot.model!r} ({model.use}) of {dataset} cannot be fine-tuned."
+            if why is not None:
+                yield Finding(path, f"the valuator {name!r} ({suite.valuators[name].use}) needs fine-tuning's {why}")
+
+
+def _valued_by(arm: Arm) -> Iterator[tuple[str, str]]:
+    """The valuators of an arm, by the key that names each."""
+    if arm.weights:
+        yield "weights", arm.weights
+    if arm.order is not None:
+        yield "order", arm.order.values
+    if arm.select is not None and arm.select.values:
+        yield "select", arm.select.values
 
 
 def known(

@@ -259,10 +259,7 @@ def warm_up(valuator: Valuator, problem: ValuationProblem) -> None:
     import numpy as np
 
     rows = np.concatenate([np.flatnonzero(problem.y_train == label)[:8] for label in range(problem.num_classes)])
-    few = ValuationProblem(
-        problem.x_train[rows], problem.y_train[rows], problem.x_valid, problem.y_valid, problem.num_classes
-    )
-    valuator.value(few, seed=0)
+    valuator.value(problem.taking(rows), seed=0)
 
 
 def measure(valuator: Valuator, problem: ValuationProblem, *, seed: int) -> Measured:

@@ -21,6 +21,7 @@ from harness.components.example import Dataset, Example, Task
 from harness.components.generator import Rejected, SyntheticExample, UnknownUnknown
 from harness.components.metric import AttackedTest, Score
 from harness.components.model import Classifier, Model
+from harness.components.trajectory import Trajectory
 from harness.records.model import ScoreRecord
 from harness.stages import contents as package
 from harness.stages.contents.arrays import Embeddings, Places, Probabilities, Values
@@ -29,6 +30,7 @@ from harness.stages.contents.base import Content
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import CorruptedData, LoadedData, SampledData, SyntheticData
 from harness.stages.contents.evaluation import Evaluation
+from harness.stages.contents.trajectory import TracedTraining
 from harness.stages.contents.valuation import ValuationFindings
 from harness.testing import WordClassifier, reviews
 from harness.valuation.judge import AssessedValues
@@ -144,6 +146,16 @@ def assessed(draw: st.DrawFn) -> ValuationFindings:
     return ValuationFindings(draw(rows(4, 0, np.float64)), AssessedValues(*figures, curves, draw(counts)))
 
 
+@st.composite
+def traced(draw: st.DrawFn) -> TracedTraining:
+    n, m, k, d, epochs = (draw(st.integers(1, 3)) for _ in range(5))
+    shapes = [(epochs + 1, size, width) for size in (n, m) for width in (k, d)]
+    made = [draw(arrays.arrays(np.float32, shape, elements=st.floats(-1e6, 1e6, width=32))) for shape in shapes]
+    batches = draw(arrays.arrays(np.int64, (2 * epochs, 2), elements=st.integers(-1, n - 1)))
+    steps, rates = 2 * np.arange(epochs + 1), draw(rows(2 * epochs, 0, np.float64))
+    return TracedTraining(Trajectory(*made, steps, batches, rates, epochs))
+
+
 CONTENTS: dict[type[Content], st.SearchStrategy[Any]] = {
     LoadedData: loaded,
     CorruptedData: corrupted(),
@@ -158,6 +170,7 @@ CONTENTS: dict[type[Content], st.SearchStrategy[Any]] = {
     Places: arrays.arrays(np.int64, st.integers(0, 4)).map(Places),
     Evaluation: evaluations,
     ValuationFindings: assessed(),
+    TracedTraining: traced(),
 }
 
 

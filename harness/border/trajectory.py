@@ -1,0 +1,34 @@
+"""What models tell of their fine-tuning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.border.numbers import described, fault
+from harness.components.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from harness.registry import Entry
+
+
+def trajectory(entry: Entry, found: Any, n_train: int, n_valid: int, num_labels: int) -> Trajectory:
+    """What a model passed through while it learned from ``n_train`` points.
+
+    Raises:
+        HarnessError: It has broken its contract: no trajectory, one of other points or classes, or numbers that are not finite.
+    """
+    import numpy as np
+
+    if not isinstance(found, Trajectory):
+        raise fault(entry, f"returned {described(found)}; expected a Trajectory")
+    sizes = (found.n_train, found.valid_logits.shape[1], found.train_logits.shape[2])
+    if sizes != (n_train, n_valid, num_labels):
+        raise fault(
+            entry,
+            f"returned a trajectory of {sizes[0]} training and {sizes[1]} validation points in {sizes[2]} classes; expected "
+            f"{n_train} and {n_valid} in {num_labels}",
+        )
+    for name in ("train_logits", "train_features", "valid_logits", "valid_features", "learning_rates"):
+        if not np.isfinite(getattr(found, name)).all():
+            raise fault(entry, f"returned a trajectory whose {name} are NaN or infinite in places")
+    return found

@@ -1,0 +1,41 @@
+"""What fine-tuning passed through, on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from harness.components.trajectory import Trajectory
+from harness.stages.contents.base import Content
+from harness.store.payload import read_arrays, read_json, write_arrays, write_json
+
+ARRAYS = (
+    "train_logits",
+    "train_features",
+    "valid_logits",
+    "valid_features",
+    "steps",
+    "batches",
+    "learning_rates",
+)
+
+
+@dataclass(frozen=True)
+class TracedTraining(Content):
+    """The trajectory of one fine-tuning, its training points in the order of the data."""
+
+    trajectory: Trajectory
+
+    def write(self, folder: Path) -> None:
+        """The arrays as safetensors, the number of epochs as JSON."""
+        write_arrays(folder / "trajectory.safetensors", {name: getattr(self.trajectory, name) for name in ARRAYS})
+        write_json(folder / "trajectory.json", {"epochs": self.trajectory.epochs})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what :meth:`write` wrote."""
+        arrays = read_arrays(folder / "trajectory.safetensors")
+        epochs = read_json(folder / "trajectory.json")["epochs"]
+        fields: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
+        return cls(Trajectory(**fields, epochs=epochs))

@@ -1,0 +1,44 @@
+"""TracIn (Pruthi et al. 2020, NeurIPS), of the last layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from harness.components import ValuationProblem
+from harness_valuators.network import TrajectoryValuator, along, mean_gradient
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray
+
+
+class TracIn(TrajectoryValuator):
+    """Does a step on the point lower the validation loss (Pruthi et al. 2020)? Cost: O(states * N * K * d).
+
+    TracInCP (section 3.2) with the gradients of the last layer (section 4.3, eq. 4), whose inner products have a closed form.
+    """
+
+    api_version: ClassVar[int] = 1
+
+    every: int | None = Field(default=None, ge=1)
+    """Steps between two states of the network that are looked at; by default it is looked at once per epoch."""
+
+    def state_every(self) -> int | None:
+        """See :meth:`harness.components.Valuator.state_every`."""
+        return self.every
+
+    def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+        """``(n_train,)`` float64: what the mean validation cross-entropy (in nats) loses, to first order; nothing is random.
+
+        Each state counts with the mean learning rate of the steps since the one before it.
+        """
+        import numpy as np
+
+        t = problem.trajectory
+        values = np.zeros(problem.n_train)
+        for state in range(1, len(t.steps)):
+            rate = t.learning_rates[t.steps[state - 1] : t.steps[state]].mean()
+            pull = mean_gradient(t.valid_logits[state], t.valid_features[state], problem.y_valid)
+            values += rate * along(t.train_logits[state], t.train_features[state], problem.y_train, pull)
+        return values

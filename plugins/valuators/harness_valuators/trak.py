@@ -1,0 +1,70 @@
+"""TRAK (Park et al. 2023, ICML), of the last layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from harness.components import ValuationProblem
+from harness_valuators.network import TrajectoryValuator, probabilities, true_class
+
+if TYPE_CHECKING:
+    from harness.types import FloatArray, IntArray
+
+
+class Trak(TrajectoryValuator):
+    """Influence on validation margins by randomly projected gradients (Park et al. 2023). Cost: O(N * K * d * k + k^3).
+
+    Eq. 13 with the gradients of the last layer after fine-tuning, whose other layers count as fixed; one network, where the
+    paper averages over several.
+    """
+
+    api_version: ClassVar[int] = 1
+
+    dimensions: int = Field(default=512, ge=1)
+    """Size k of the projection; gradients that are no larger are taken as they are."""
+
+    damping: float = Field(default=1e-3, ge=0)
+    """Added to the diagonal of the gradients' second moments, as a share of its mean."""
+
+    def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+        """``(n_train,)`` float64: what the point adds to the mean validation margin (in logits), to first order.
+
+        Where gradients have more than k numbers, the seed draws the projection.
+        """
+        import numpy as np
+
+        t = problem.trajectory
+        k, width = problem.num_classes, t.train_features.shape[2] + 1
+        projection = None
+        if k * width > self.dimensions:
+            rng = np.random.default_rng(seed)
+            projection = rng.standard_normal((k, width, self.dimensions)) / np.sqrt(self.dimensions)
+        train = _projected(t.train_logits[-1], t.train_features[-1], problem.y_train, projection)
+        valid = _projected(t.valid_logits[-1], t.valid_features[-1], problem.y_valid, projection)
+        moments = train.T @ train
+        size = self.damping * np.trace(moments) / len(moments)
+        moments[np.diag_indices(len(moments))] += size
+        pull = np.linalg.lstsq(moments, valid.mean(axis=0), rcond=None)[0]
+        missing = 1 - true_class(probabilities(t.train_logits[-1]), problem.y_train)
+        values: FloatArray = (train @ pull) * missing
+        return values
+
+
+def _projected(logits: FloatArray, features: FloatArray, labels: IntArray, projection: FloatArray | None) -> FloatArray:
+    """``(n, k)`` projected gradients of the margins ``log(p / (1 - p))`` by weights and bias of the last layer."""
+    import numpy as np
+
+    n = len(labels)
+    others = logits.astype(np.float64)
+    others[np.arange(n), labels] = -np.inf
+    slopes = -probabilities(others)
+    slopes[np.arange(n), labels] = 1.0
+    inputs = np.column_stack([features.astype(np.float64), np.ones(n)])
+    if projection is None:
+        return (slopes[:, :, None] * inputs[:, None, :]).reshape(n, -1)
+    found = np.zeros((n, projection.shape[2]))
+    for label, matrix in enumerate(projection):
+        found += slopes[:, label, None] * (inputs @ matrix)
+    return found

@@ -1,0 +1,245 @@
+"""Valuators of a fine-tuning's trajectory, against what automatic differentiation says of a tiny network."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from harness.components import Sources, Trajectory, ValuationProblem
+from harness.errors import DataError, InputError
+from harness.registry import component
+
+NAMES = (
+    "aum",
+    "cartography",
+    "el2n",
+    "forgetting",
+    "grand",
+    "in-run-shapley",
+    "self-confidence",
+    "tracin",
+    "trak",
+)
+N, M, D, BATCH, EPOCHS = 24, 10, 5, 4, 3
+
+
+class Run:
+    """A network of two layers trained by plain gradient descent on noisy classes, with a copy of it after every step."""
+
+    def __init__(self, classes=3, *, rate=0.5, frozen_body=False, every=1, epochs=EPOCHS):
+        rng = np.random.default_rng(0)
+        y = rng.integers(0, classes, N + M)
+        x = rng.standard_normal((N + M, 4)) + np.eye(classes, 4)[y] * 2
+        y[:4] = (y[:4] + 1) % classes
+        self.x, self.y, self.classes = torch.tensor(x), torch.tensor(y), classes
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.net = nn.Sequential(nn.Linear(4, D), nn.Tanh(), nn.Linear(D, classes)).double()
+        batches, rates, self.copies = [], [], [self.copy()]
+        for epoch in range(epochs):
+            for rows in np.split(rng.permutation(N), N // BATCH):
+                self.net.zero_grad()
+                nn.functional.cross_entropy(self.net(self.x[rows]), self.y[rows]).backward()
+                step = rate / (1 + epoch)
+                with torch.no_grad():
+                    for parameter in (self.net[2] if frozen_body else self.net).parameters():
+                        parameter.sub_(step * parameter.grad)
+                batches.append(rows)
+                rates.append(step)
+                self.copies.append(self.copy())
+        self.steps = np.arange(0, len(batches) + 1, every)
+        logits, features = zip(*(self.seen(step) for step in self.steps), strict=True)
+        logits, features = np.stack(logits), np.stack(features)
+        self.trajectory = Trajectory(
+            logits[:, :N],
+            features[:, :N],
+            logits[:, N:],
+            features[:, N:],
+            self.steps,
+            np.stack(batches),
+            np.array(rates),
+            epochs,
+        )
+        self.problem = ValuationProblem(
+            x[:N], y[:N], x[N:], y[N:], classes, Sources(trajectory=lambda: self.trajectory)
+        )
+
+    def copy(self):
+        return {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+
+    def seen(self, step):
+        self.net.load_state_dict(self.copies[step])
+        with torch.no_grad():
+            return self.net(self.x).numpy(), self.net[:2](self.x).numpy()
+
+    def gradients(self, step, rows, function):
+        """``(rows, parameters)`` gradients of a function of logits and label by the last layer, one by one."""
+        self.net.load_state_dict(self.copies[step])
+        found = []
+        for row in rows:
+            self.net.zero_grad()
+            function(self.net(self.x[row]), self.y[row]).backward()
+            found.append(torch.cat([self.net[2].weight.grad.flatten(), self.net[2].bias.grad]).numpy().copy())
+        return np.stack(found)
+
+    def loss(self, step):
+        return float(nn.functional.cross_entropy(torch.tensor(self.seen(step)[0][N:]), self.y[N:]))
+
+
+def cross_entropy(logits, label):
+    return nn.functional.cross_entropy(logits, label)
+
+
+def margin(logits, label):
+    log_p = logits.log_softmax(0)[label]
+    return log_p - torch.log(1 - log_p.exp())
+
+
+def value(name, run, *, seed=0, **options):
+    return component("valuator", name, **options).value(run.problem, seed=seed)
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def run(request):
+    return Run(request.param)
+
+
+def at_ends(run):
+    return [run.seen(step)[0][:N] for step in (6, 12, 18)]
+
+
+def test_aum_is_the_mean_margin(run):
+    expected = np.zeros(N)
+    for logits in at_ends(run):
+        for i in range(N):
+            label = int(run.y[i])
+            expected[i] += (logits[i, label] - max(np.delete(logits[i], label))) / 3
+    assert np.allclose(value("aum", run), expected)
+
+
+def test_cartography_describes_the_label_s_probability(run):
+    probs = np.stack([torch.tensor(logits).softmax(1).numpy() for logits in at_ends(run)])
+    own = probs[:, np.arange(N), run.y[:N]]
+    assert np.allclose(value("cartography", run), own.mean(axis=0))
+    assert np.allclose(value("cartography", run, measure="variability"), own.std(axis=0))
+    right = (probs.argmax(axis=2) == run.y[:N].numpy()).mean(axis=0)
+    assert np.allclose(value("cartography", run, measure="correctness"), right)
+
+
+def test_el2n_is_the_length_of_the_error(run):
+    probs = torch.tensor(at_ends(run)[1]).softmax(1)
+    expected = (probs - nn.functional.one_hot(run.y[:N], run.classes)).norm(dim=1).numpy()
+    assert np.allclose(value("el2n", run, epoch=2), -expected)
+    assert np.allclose(value("el2n", run, epoch=2, prefer="hard"), expected)
+    with pytest.raises(InputError, match="epoch: 4 was asked for, but fine-tuning has 3"):
+        value("el2n", run, epoch=4)
+
+
+def test_grand_is_the_length_of_the_gradient(run):
+    expected = np.linalg.norm(run.gradients(6, range(N), cross_entropy), axis=1)
+    assert np.allclose(value("grand", run), -expected)
+
+
+def test_forgetting_counts_turns_for_the_worse():
+    run = Run(3)
+    right = [list(run.seen(step)[0][:N].argmax(1) == run.y[:N].numpy()) for step in range(1, 19)]
+    expected = []
+    for history in zip(*right, strict=True):
+        events = sum(bool(a and not b) for a, b in itertools.pairwise(history))
+        expected.append(-events if any(history) else -18)
+    assert list(value("forgetting", run, every=1)) == expected
+    assert len(set(expected)) > 2
+
+
+@pytest.mark.parametrize("measure", ["self-confidence", "normalized-margin"])
+@pytest.mark.parametrize("adjust", [False, True])
+def test_self_confidence_is_cleanlab_s(run, measure, adjust):
+    rank = pytest.importorskip("cleanlab.rank")
+    probs = torch.tensor(at_ends(run)[2]).softmax(1).numpy()
+    expected = rank.get_label_quality_scores(
+        run.y[:N].numpy(), probs, method=measure.replace("-", "_"), adjust_pred_probs=adjust
+    )
+    assert np.allclose(value("self-confidence", run, measure=measure, adjust=adjust), expected, atol=1e-6)
+
+
+def test_tracin_sums_inner_products_of_gradients(run):
+    expected = np.zeros(N)
+    for step in range(1, 19):
+        gradients = run.gradients(step, range(N + M), cross_entropy)
+        expected += run.trajectory.learning_rates[step - 1] * gradients[:N] @ gradients[N:].mean(axis=0)
+    assert np.allclose(value("tracin", run), expected)
+
+
+def test_in_run_shapley_sums_inner_products_at_the_point_s_own_steps(run):
+    expected = np.zeros(N)
+    for step, (rows, rate) in enumerate(zip(run.trajectory.batches, run.trajectory.learning_rates, strict=True)):
+        gradients = run.gradients(step, range(N + M), cross_entropy)
+        expected[rows] += rate / BATCH * gradients[rows] @ gradients[N:].mean(axis=0)
+    assert np.allclose(value("in-run-shapley", run), expected)
+
+
+def test_in_run_shapley_shares_out_what_the_validation_loss_loses():
+    run = Run(3, rate=0.01, frozen_body=True)  # the last layer alone learns, in small steps
+    lost = run.loss(0) - run.loss(18)
+    assert value("in-run-shapley", run).sum() == pytest.approx(lost, rel=0.02)
+    coarse = Run(3, rate=0.01, frozen_body=True, every=6)
+    assert value("in-run-shapley", coarse).sum() == pytest.approx(lost, rel=0.02)
+
+
+def test_trak_is_its_equation(run):
+    train, valid = (run.gradients(18, rows, margin) for rows in (range(N), range(N, N + M)))
+    missing = 1 - torch.tensor(at_ends(run)[2]).softmax(1).numpy()[np.arange(N), run.y[:N]]
+    moments = train.T @ train
+    moments += np.eye(len(moments)) * 0.01 * np.trace(moments) / len(moments)
+    expected = valid.mean(axis=0) @ np.linalg.inv(moments) @ train.T * missing
+    assert np.allclose(value("trak", run, damping=0.01), expected)
+
+
+def test_trak_s_projection_is_drawn_by_the_seed():
+    run = Run(3)
+    options = {"damping": 1.0, "dimensions": 17}
+    exact, one, other = (
+        value("trak", run, damping=1.0),
+        value("trak", run, **options),
+        value("trak", run, seed=1, **options),
+    )
+    assert not np.array_equal(one, other)
+    assert np.corrcoef(exact, one)[0, 1] > 0.8
+    assert np.array_equal(one, value("trak", run, **options))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_follow_their_points(name, run):
+    """Whatever order the training set is in, and whatever else is left out of what one looks at."""
+    rows = np.random.default_rng(3).permutation(N)
+    values = value(name, run)
+    moved = component("valuator", name).value(run.problem.taking(rows), seed=0)
+    assert values.shape == (N,)
+    assert np.isfinite(values).all()
+    assert np.allclose(moved, values[rows])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_trajectory_there_is_one_message(name):
+    problem = ValuationProblem(np.zeros((4, 2)), np.array([0, 1, 0, 1]), np.zeros((2, 2)), np.array([0, 1]))
+    with pytest.raises(DataError, match="needs a trajectory of fine-tuning, and the problem has none"):
+        component("valuator", name).value(problem, seed=0)
+    other = Run(2).trajectory
+    problem = ValuationProblem(
+        problem.x_train,
+        problem.y_train,
+        problem.x_valid,
+        problem.y_valid,
+        sources=Sources(trajectory=lambda: other),
+    )
+    with pytest.raises(DataError, match="trajectory is of 24 training and 10 validation points in 2 classes"):
+        component("valuator", name).value(problem, seed=0)
+
+
+@pytest.mark.parametrize("name", ["aum", "cartography", "grand", "self-confidence", "tracin"])
+def test_wrong_labels_have_low_values(name):
+    run = Run(3, epochs=1)
+    values = value(name, run)
+    assert values[:4].mean() < values[4:].mean()

@@ -1,0 +1,71 @@
+"""Suites whose values come from fine-tuning itself."""
+
+from __future__ import annotations
+
+import pytest
+
+import harness
+from harness.errors import InputError
+from harness.stages.trace import Trace
+
+AUM = (
+    "  dvrl: {use: dvrl, iterations: 20}",
+    "  dvrl: aum\n  tracin: tracin\n  shapley: {use: in-run-shapley, every: 20}",
+)
+GIVEN = ("  bert: {", "  linear: linear\n  bert: {")
+
+
+def traces(plan):
+    return [stage for stage in plan.stages() if isinstance(stage, Trace)]
+
+
+def test_arms_weight_and_select_by_what_their_own_fine_tuning_passed_through(run_tiny, suite_file):
+    from harness.plan import make_plan
+
+    found = traces(make_plan(harness.load_suite(suite_file(AUM))))
+    titles = {stage.title.split(" · ")[1] for stage in found}
+    assert titles == {"base", "ibs+wldv", "bliss+wldv"}  # an extended training set has a training of its own
+    run = run_tiny(AUM, arms=("only", "wldv", "ibs+wldv", "bliss"))
+    assert {record.header.arm for record in run.records} == {"only", "wldv", "ibs+wldv", "bliss"}
+
+
+def test_stages_of_arms_without_values_stay_what_they_are(suite_file):
+    from harness.plan import make_plan
+
+    plain, traced = (make_plan(harness.load_suite(suite_file(*changes))) for changes in ((), (AUM,)))
+    assert not traces(plain)
+    for one, other in zip(plain.cells, traced.cells, strict=True):
+        if one.arm in {"only", "ibs"}:
+            assert one.evaluate.id == other.evaluate.id
+
+
+def test_a_valuation_board_of_them(run_tiny):
+    run = run_tiny(AUM, ("valuators:\n", "valuation: {noise: 0.25}\nvaluators:\n"), arms=("only",))
+    assert set(run.valuations[0].board["valuator"]) == {"dvrl", "shapley", "tracin"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            (AUM, GIVEN, ("datasets:\n  reviews: {", "datasets:\n  reviews: {model: linear, ")),
+            "arms.wldv.weights: the valuator 'dvrl' (aum) needs fine-tuning's trajectory, which the model 'linear' (linear)",
+        ),
+        (
+            (AUM, ("attack: deepwordbug", "base: bert\nattack: deepwordbug")),
+            "needs fine-tuning's trajectory, and the base classifier of reviews, 'bert', is given, not fine-tuned.",
+        ),
+        (
+            (
+                AUM,
+                GIVEN,
+                ("datasets:\n  reviews: {", "valuation: {}\ndatasets:\n  reviews: {model: linear, "),
+            ),
+            "valuators.tracin: the valuator 'tracin' (tracin) needs fine-tuning's trajectory, which the model 'linear'",
+        ),
+    ],
+)
+def test_what_cannot_be_traced_is_said_before_work_starts(suite_file, changes, said):
+    with pytest.raises(InputError) as error:
+        harness.load_suite(suite_file(*changes))
+    assert said in str(error.value)
