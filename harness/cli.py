@@ -118,6 +118,7 @@ def run(
         bool, typer.Option("--dry-run", help="Compute nothing: stages by resource, critical path, hours.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the leaderboard only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what goes to log.txt, as it comes.")] = False,
 ) -> None:
     """Run a suite; a second run goes on where the first one ended."""
     from harness.commands.common import Selection
@@ -138,6 +139,7 @@ def run(
         engine=engine,
         address=address,
         quiet=quiet,
+        verbose=verbose,
     )
 
 

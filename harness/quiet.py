@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,29 @@ _VARIABLES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
 }
+
+
+class _Shown(logging.Handler):
+    """Shows what is logged, beside the file that it goes to."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__()
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(self.format(record))
+
+
+@contextmanager
+def shown_by(show: Callable[[str], None]) -> Iterator[None]:
+    """Give what goes to a log while the context lasts to ``show`` as well, message by message."""
+    handler, root = _Shown(show), logging.getLogger()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 @contextmanager
@@ -36,7 +59,7 @@ def logged_by(handler: logging.Handler) -> Iterator[None]:
     root = logging.getLogger()
     before, libraries = root.handlers[:], [logging.getLogger(name) for name in ("transformers", "datasets", "flair")]
     kept = [(library, library.handlers[:], library.propagate) for library in libraries]
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, *(one for one in before if isinstance(one, _Shown))]
     for library in libraries:
         library.handlers[:], library.propagate = [], True
     logging.captureWarnings(True)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.common import Selection, console
 from harness.components.generator import Generator
 from harness.components.usage import Usage
+from harness.errors import InputError
 from harness.unknowns import quota
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from harness.components.example import Task
     from harness.plan import Plan
     from harness.store.store import Store
 
 
 def show_plan(selection: Selection, *, store: str, as_json: bool) -> None:
-    """Print the stages, whether each is cached, needed or not needed, and what language models would be asked."""
+    """Print the stages, whether each is cached, needed or not needed, and what language models would be asked.
+
+    Raises:
+        InputError: ``harness run`` would refuse the suite, here and now; said after the plan.
+    """
     from harness.engines.demand import missing
+    from harness.engines.resources import too_large
     from harness.running.preflight import complaints
     from harness.running.runner import prepare
     from harness.store.places import open_store
@@ -38,9 +46,14 @@ def show_plan(selection: Selection, *, store: str, as_json: bool) -> None:
         {"kind": stage.kind, "id": stage.id, "title": stage.title, "state": state(stage.kind, stage.id)}
         for stage in plan.stages()
     ]
-    usage = expected_usage(plan, artifacts, needed)
+    lacking = [*complaints(suite, to_compute), *too_large(to_compute)]
+    usage: dict[str, dict[str, Any]] | None = None
+    try:
+        usage = expected_usage(plan, artifacts, needed)
+    except InputError:  # data that cannot be read, which is among the complaints already
+        if not lacking:
+            raise
     asking = billed_stages(plan, needed)
-    lacking = complaints(suite, to_compute)
     if as_json:
         print(
             json.dumps(
@@ -48,13 +61,15 @@ def show_plan(selection: Selection, *, store: str, as_json: bool) -> None:
                 indent=2,
             )
         )
-        return
-    _print(suite.name, rows, usage, asking)
-    for line in lacking:
-        console().print(f"Missing: {line}", style="yellow", markup=False)
+    else:
+        _print(suite.name, rows, usage, asking)
+    if lacking:
+        raise InputError("\n".join(lacking))
 
 
-def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str, Any]], asking: list[str]) -> None:
+def _print(
+    name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str, Any]] | None, asking: list[str]
+) -> None:
     from rich.table import Table
 
     screen = console()
@@ -72,16 +87,37 @@ def _print(name: str, rows: Sequence[dict[str, str]], usage: dict[str, dict[str,
             " hundreds of texts per example.",
             markup=False,
         )
-    if not usage and not asking:
+    if usage is None:
+        screen.print("Language models: what they would be asked is not known without the data.")
+    elif not usage and not asking:
         screen.print("Language models: no calls.")
-    if len(usage) > 1:
-        names = ("requests", "prompt_tokens", "completion_tokens", "cost")
-        usage = {**usage, "in all": {name: sum(amount[name] for amount in usage.values()) for name in names}}
+    if usage:
+        screen.print("", _estimates(usage))
+
+
+def _estimates(usage: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """A row for each data set and way of generating, over its seeds, and the sum of all."""
+    from rich.table import Table
+
+    names = ("requests", "prompt_tokens", "completion_tokens", "cost")
+    rows: dict[str, dict[str, Any]] = {}
     for title, amount in usage.items():
-        screen.print(
-            f"Language models, {title}: at most {amount['requests']:,} calls, about {amount['prompt_tokens']:,} tokens in, "
-            f"{amount['completion_tokens']:,} tokens out" + (f", ${amount['cost']:,.2f}" if amount["cost"] else "")
-        )
+        row = rows.setdefault(title.partition(" · seed ")[0], dict.fromkeys(("seeds", *names), 0))
+        row["seeds"] += 1
+        for name in names:
+            row[name] += amount[name]
+    if len(rows) > 1:
+        total = {name: sum(row[name] for row in rows.values()) for name in names}
+        rows["in all"] = {"seeds": "", **total}
+    costs = any(row["cost"] for row in rows.values())
+    heads = ["language models", "seeds", "calls, at most", "tokens in, about", "tokens out", *(["$"] if costs else [])]
+    table = Table(*heads, box=None, header_style="bold", pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for title, row in rows.items():
+        cells = [str(row["seeds"]), *(f"{row[name]:,}" for name in names[:3])]
+        table.add_row(title, *cells, *([f"{row['cost']:,.2f}"] if costs else []))
+    return table
 
 
 def billed_stages(plan: Plan, needed: set[str]) -> list[str]:

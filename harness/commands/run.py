@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,26 +26,30 @@ def run_suite(
     engine: str | None,
     address: str | None,
     quiet: bool,
+    verbose: bool = False,
 ) -> None:
     """Run a suite with a display, print its leaderboard, and say where everything is."""
+    from harness.quiet import shown_by
     from harness.report.synthesis import syntheses
     from harness.running.runner import failed, run
 
     suite = selection.suite()
     screen, notes = console(), console(stderr=True)
     display: Any = None if quiet else (RichDisplay(notes) if notes.is_terminal else PlainDisplay(notes))
+    logged = shown_by(lambda line: notes.print(line, style="dim", markup=False)) if verbose else nullcontext()
     try:
-        result = run(
-            suite,
-            output=output,
-            store=store,
-            jobs=jobs,
-            threads=threads,
-            engine=engine,
-            address=address,
-            observers=[display] if display else [],
-            complain=lambda line: notes.print(f"warning: {line}", style="yellow", markup=False),
-        )
+        with logged:
+            result = run(
+                suite,
+                output=output,
+                store=store,
+                jobs=jobs,
+                threads=threads,
+                engine=engine,
+                address=address,
+                observers=[display] if display else [],
+                complain=lambda line: notes.print(f"warning: {line}", style="yellow", markup=False),
+            )
     finally:
         if isinstance(display, RichDisplay):
             display.stop()

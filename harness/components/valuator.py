@@ -75,7 +75,7 @@ class ValuationProblem:
             bad = ~np.isfinite(x).all(axis=1)
             if bad.any():
                 raise DataError(
-                    f"{name} has {int(bad.sum())} rows with NaN or infinite values (first: row {int(bad.argmax())})."
+                    f"{name} has NaN or infinite values in {int(bad.sum())} of its rows (first: row {int(bad.argmax())})."
                 )
             object.__setattr__(self, name, x)
         for name in ("y_train", "y_valid"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,18 @@ def refuse_too_large(stages: Iterable[Stage[Any]]) -> None:
     Raises:
         InputError: One does not.
     """
+    for message in too_large(stages):
+        raise InputError(
+            message, hint="Take a smaller checkpoint, fewer layers (num_hidden_layers), or another machine."
+        )
+
+
+def too_large(stages: Iterable[Stage[Any]]) -> Iterator[str]:
+    """Say of the largest stage that it does not fit into this machine's memory alone, if so."""
     available = memory()
     largest = max(stages, key=needs, default=None)
     if largest is not None and available is not None and needs(largest) > available:
-        raise InputError(
+        yield (
             f"{largest.title}: it takes about {needs(largest) / 2**30:.1f} GiB of memory, and this machine has "
-            f"{available / 2**30:.1f} GiB.",
-            hint="Take a smaller checkpoint, fewer layers (num_hidden_layers), or another machine.",
+            f"{available / 2**30:.1f} GiB."
         )

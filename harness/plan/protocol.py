@@ -10,7 +10,6 @@ from harness.seeds import derive_seed
 from harness.stages.assess import Assess
 from harness.stages.attack_test import AttackTest
 from harness.stages.base import Configured, Stage
-from harness.stages.corrupt import Corrupt
 from harness.stages.elicit import Elicit
 from harness.stages.embed import Embed
 from harness.stages.evaluate import Evaluate, OutcomeStages
@@ -18,6 +17,7 @@ from harness.stages.extend import Extend
 from harness.stages.fine_tune import FineTune
 from harness.stages.generate import Generate
 from harness.stages.given import Given
+from harness.stages.label_noise import LabelNoise
 from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.retrain import Retrain
@@ -348,9 +348,9 @@ class Protocol:
         }
         return {role: self.interned.used(slot) for role, slot in slots.items() if slot is not None}
 
-    def corrupted(self, valuation: Valuation) -> Corrupt:
+    def corrupted(self, valuation: Valuation) -> LabelNoise:
         """The data set with some of its training labels flipped."""
-        return self.interned(Corrupt(self._title("label noise"), self.load, valuation.noise, self._seed("noise")))
+        return self.interned(LabelNoise(self._title("label noise"), self.load, valuation.noise, self._seed("noise")))
 
     def retrained(self, valuation: Valuation) -> tuple[Retrain, ...]:
         """The classifier on random subsets of the corrupted training set, where retraining judges values."""
@@ -376,7 +376,7 @@ class Protocol:
         method, encoder, trained = self.interned.component(self.suite.valuators[valuator]), None, None
         if self.finetuned or "classifier" in method.component.needs:
             # One that has seen the wrong labels, as a user's would have.
-            title = self._title("fine-tune", "corrupted")
+            title = self._title("fine-tune", "label noise")
             trained = self.interned(FineTune(title, data, self.model, self._seed("fine-tune")))
             encoder = trained if self.finetuned else None
         train, validation, test = (

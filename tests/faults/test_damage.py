@@ -20,7 +20,8 @@ from harness.running.runner import prepare
 from harness.store import Store
 
 KINDS = (
-    "load", "fine-tune", "embed", "value", "elicit", "generate", "extend", "predict", "attack", "evaluate", "corrupt", "assess"
+    "load", "fine-tune", "embed", "value", "elicit", "generate", "extend", "predict", "attack", "evaluate",
+    "label-noise", "assess"
 )  # fmt: skip
 READ = ("load", "elicit", "extend", "evaluate", "assess")
 """What records and the boards of valuators are written from."""

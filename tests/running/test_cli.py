@@ -138,6 +138,45 @@ def test_a_plan_leaves_no_trace(cli: Callable[..., tuple], suite_file: Callable[
     assert sorted(tmp_path.iterdir()) == before
 
 
+LOUD = """
+import logging
+from typing import ClassVar
+
+import numpy as np
+
+import harness
+
+
+class Loud(harness.Valuator):
+    api_version: ClassVar[int] = 1
+
+    def value(self, problem, *, seed):
+        logging.getLogger("loud").warning("something odd")
+        return np.ones(len(problem.y_train))
+"""
+
+
+def test_a_plan_refuses_what_a_run_refuses(
+    cli: Callable[..., tuple], suite_file: Callable[..., Path], checkpoint: Path
+) -> None:
+    suite = suite_file((str(checkpoint), "bert-base-uncased"))
+    planned, ran = cli("plan", suite), cli("run", suite)
+    assert planned[0] == ran[0] == 2
+    assert "bert-base-uncased" in planned[2]
+    assert planned[2] == ran[2]
+
+
+def test_the_log_is_shown_on_request(
+    cli: Callable[..., tuple], suite_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "loud.py").write_text(LOUD, encoding="utf-8")
+    suite = suite_file(("use: dvrl, iterations: 20", "use: ./loud.py:Loud"))
+    code, _, errors = cli("run", suite, "--arm", "wldv", "--jobs", 1, "--limit", 16, "-v")
+    assert code == 0, errors
+    assert "WARNING loud: something odd" in errors
+    assert "WARNING loud: something odd" in (tmp_path / "runs" / "tiny" / "log.txt").read_text(encoding="utf-8")
+
+
 def test_several_errors_at_once(cli: Callable[..., tuple], suite_file: Callable[..., Path]) -> None:
     code, _, errors = cli("validate", suite_file(("seeds: [0]", "sedes: [0]"), ("iterations", "iteratons")))
     assert code == 2

@@ -45,7 +45,7 @@ def test_payloads_hold_nothing_of_when_or_how_fast_they_were_computed(
     assert not [failure for run in runs for failure in run.failures]
     one, two = payloads(tmp_path / "one"), payloads(tmp_path / "two")
     assert {name.partition("/")[0] for name in one} == {
-        *("load", "corrupt", "embed", "fine-tune", "value", "elicit", "generate", "extend"),
+        *("load", "label-noise", "embed", "fine-tune", "value", "elicit", "generate", "extend"),
         *("select", "attack-training", "predict", "attack", "evaluate", "assess"),
     }
     assert one.keys() == two.keys()

@@ -127,7 +127,7 @@ def test_degenerate_problems_have_finite_values(name, case):
 
 
 def test_embeddings_that_are_not_finite_are_refused():
-    with pytest.raises(DataError, match="x_train has 1 rows with NaN"):
+    with pytest.raises(DataError, match="x_train has NaN or infinite values in 1 of its rows"):
         ValuationProblem(np.array([[np.nan], [0.0]]), np.array([0, 1]), np.zeros((1, 1)), np.array([0]))
 
 

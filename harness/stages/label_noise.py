@@ -11,10 +11,10 @@ from harness.store.payload import labels_of
 
 
 @dataclass(frozen=True, eq=False)
-class Corrupt(Stage[CorruptedData]):
+class LabelNoise(Stage[CorruptedData]):
     """A loaded data set whose training labels are partly wrong, and which of them are."""
 
-    kind: ClassVar[str] = "corrupt"
+    kind: ClassVar[str] = "label-noise"
     gives: ClassVar = CorruptedData
 
     load: Stage[LoadedData]
