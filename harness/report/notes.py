@@ -65,10 +65,13 @@ def no_spots(group: Group) -> list[str]:
             int(member.populations.get(population, member.populations[CLEAN]).uu(tau).sum()) for member in members
         ]
         how = "no" if max(counts) == 0 else f"{max(counts):,}" if len(counts) == 1 else f"at most {max(counts):,}"
-        why = f"it has {how} unknown unknown{'' if max(counts) == 1 else 's'} at {tau:g} ({population})"
+        why = f"{how} unknown unknown{'' if max(counts) == 1 else 's'} at {tau:g} ({population})"
         if max(counts) >= least:
             why += f", of which no {least} lie close together (options closeness and min_size of blind-spots)"
         elif max(counts):
             why += f", fewer than the {least} that make a blind spot"
         lines.setdefault(why, []).append(arm)
-    return [f"No blind spots of {', '.join(arms)}: {why}." for why, arms in lines.items()]
+    return [
+        f"No blind spots of {', '.join(arms)}: {'it has' if len(arms) == 1 else 'each has'} {why}."
+        for why, arms in lines.items()
+    ]
