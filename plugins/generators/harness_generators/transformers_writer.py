@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, DynamicCache
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    DynamicCache,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from harness.components import GenerationTask, Rejected, SyntheticExample, UnknownUnknown, Usage
 from harness.errors import InputError
@@ -110,6 +119,10 @@ class Writer:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         room = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
         self.room = room if room and room > 0 else None  # XLNet, whose positions are relative, says -1
+        # Between a shared prefix and what follows there is padding, which is invisible only where positions are told and
+        # attention does not count tokens back.
+        told = {"past_key_values", "position_ids"} <= set(inspect.signature(self.model.forward).parameters)
+        self.shares = self.decoder_only and told and "local" not in getattr(config, "attention_layers", ())
 
     def answers(self, questions: Sequence[Question]) -> list[Reply]:
         """Answer questions, in their order; first attempts and repetitions are sampled differently, so not in one batch."""
@@ -160,28 +173,29 @@ class Writer:
         if temperature:
             sampling = {"do_sample": True, "temperature": temperature, "top_p": options.top_p, "top_k": options.top_k}
             sampling |= {"min_p": options.min_p} if options.min_p else {}
-        if stop:
-            sampling |= {"stop_strings": list(stop), "tokenizer": self.tokenizer}
         self.batches += 1
         devices = [self.device] if self.device.type == "cuda" else []
         with quiet(), torch.random.fork_rng(devices), torch.inference_mode():
             torch.manual_seed(derive_seed(self.seed, "transformers-lm", self.batches))
             ids, mask, read = self._inputs(prompts)
+            # A decoder of its own begins with a start token, which may be the token that pads.
+            start = ids.shape[1] if self.decoder_only else 1
+            stops = Stops(self.tokenizer, stop, start)
             out = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=options.max_new_tokens,
                 pad_token_id=self.tokenizer.pad_token_id,
+                stopping_criteria=StoppingCriteriaList([stops] if stop else []),
                 **read,
                 **sampling,
             )
-        if self.decoder_only:
-            out = out[:, ids.shape[1] :]
-        return [self._reply(prompt, row, stop) for prompt, row in zip(prompts, out.tolist(), strict=True)]
+        written = [row[start : stops.ends.get(i)] for i, row in enumerate(out.tolist())]
+        return [self._reply(prompt, row, stop) for prompt, row in zip(prompts, written, strict=True)]
 
     def _inputs(self, prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Ids, mask, and what was read already: of a prefix that all prompts share, once for all of them."""
-        shared = shared_prefix(prompts) if self.decoder_only and len(prompts) > 1 else 0
+        shared = shared_prefix(prompts) if self.shares and len(prompts) > 1 else 0
         read = self._read(prompts[0][:shared], len(prompts)) if shared >= LEAST_PREFIX else None
         if read is None:
             padded = self.tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(self.device)
@@ -196,9 +210,11 @@ class Writer:
         return torch.tensor(rows, device=self.device), torch.tensor(seen, device=self.device), {"past_key_values": read}
 
     def _read(self, prefix: list[int], rows: int) -> Any:
-        """The state after a prefix, for every row; ``None`` where the model keeps none of the kind that can be copied."""
-        found = self.model(input_ids=torch.tensor([prefix], device=self.device), use_cache=True).past_key_values
+        """The state after a prefix, for every row; ``None``, and never asked for again, where it is none that can be copied."""
+        inputs = torch.tensor([prefix], device=self.device)
+        found = getattr(self.model.base_model(input_ids=inputs, use_cache=True), "past_key_values", None)
         if type(found) is not DynamicCache or any(getattr(layer, "is_sliding", False) for layer in found.layers):
+            self.shares = False
             return None
         found.batch_repeat_interleave(rows)
         return found
@@ -206,15 +222,35 @@ class Writer:
     def _reply(self, prompt: Sequence[int], written: list[int], stop: tuple[str, ...]) -> Reply:
         ends = self.model.generation_config.eos_token_id
         stops = set(ends if isinstance(ends, list) else [ends])
-        # A decoder of its own begins with a start token, which may be the token that pads.
-        body = written if self.decoder_only else written[1:]
-        end = next((i for i, token in enumerate(body) if token in stops), None)
-        kept = body if end is None else body[:end]
+        end = next((i for i, token in enumerate(written) if token in stops), None)
+        kept = written if end is None else written[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
         places = [place for one in stop if (place := text.find(one)) >= 0]
         if places:
             text = text[: min(places)]
         return Reply(text, truncated=end is None and not places, usage=Usage(0, 0, len(prompt), len(kept)))
+
+
+class Stops(StoppingCriteria):
+    """Ends a row when its answer, read as it will be read in the end, has one of some texts.
+
+    The library's ``stop_strings`` begins to look within the prompt, refuses texts that no token of the vocabulary has, reads
+    the whole vocabulary for every batch, and does not run with models such as T5 and Bloom (transformers 4.57).
+
+    Attributes:
+        ends: By row that was ended: the position after its last token.
+    """
+
+    def __init__(self, tokenizer: Any, stop: tuple[str, ...], start: int) -> None:
+        self.tokenizer, self.stop, self.start = tokenizer, stop, start
+        self.ends: dict[int, int] = {}
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        """``(rows,)`` bool: which rows are done."""
+        for i, text in enumerate(self.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)):
+            if i not in self.ends and any(one in text for one in self.stop):
+                self.ends[i] = input_ids.shape[1]
+        return torch.tensor([i in self.ends for i in range(len(input_ids))], device=input_ids.device)
 
 
 def shared_prefix(prompts: Sequence[list[int]]) -> int:

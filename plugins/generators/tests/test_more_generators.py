@@ -343,6 +343,72 @@ def test_a_shared_prefix_is_read_once_and_changes_no_answer(causal, monkeypatch,
     assert [reply.text for reply in completed(causal, prompts, max_new_tokens=20)] == [reply.text for reply in shared]
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("openai-gpt", {"n_embd": 32, "n_layer": 1, "n_head": 2}),  # keeps no state
+        ("xlnet", {"d_model": 32, "n_layer": 1, "n_head": 2, "d_inner": 64}),  # one of another kind
+        ("mamba", {"hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}),  # one of a recurrent network
+        ("bloom", {"hidden_size": 32, "n_layer": 1, "n_head": 2}),  # is not told positions
+        (
+            "gpt_neo",  # counts tokens back
+            {
+                "hidden_size": 32,
+                "num_layers": 1,
+                "num_heads": 2,
+                "attention_types": [[["local"], 1]],
+                "window_size": 24,
+                "initializer_range": 0.5,  # so that answers vary
+                "tie_word_embeddings": False,
+            },
+        ),
+    ],
+)
+def test_models_whose_state_cannot_be_shared_write_too(kind, options, causal, tmp_path, reviews, monkeypatch):
+    import torch
+    from harness_generators import transformers_writer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(causal)
+    tokenizer.save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        kind, vocab_size=len(tokenizer), bos_token_id=1, eos_token_id=1, pad_token_id=0, **options
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    start = " ".join(example.text for example in reviews[:3])
+    prompts = [f"{start}\nanother {kind} review" for kind in ("negative", "very long and positive")]
+    found = completed(tmp_path, prompts, max_new_tokens=16)
+    assert [reply.failure for reply in found] == ["", ""]
+    assert max(reply.usage.completion_tokens for reply in found) > 0
+    monkeypatch.setattr(transformers_writer, "LEAST_PREFIX", 10**6)
+    assert completed(tmp_path, prompts, max_new_tokens=16) == found
+
+
+def test_a_sequence_to_sequence_model_completes_and_stops(seq2seq):
+    prompts = ["a review about a film", "another one"]
+    everything = completed(seq2seq, prompts, max_new_tokens=24, temperature=1)
+    longest = max(everything, key=lambda reply: len(reply.text))
+    middle = longest.text[len(longest.text) // 2 :][:3]
+    stopped = completed(seq2seq, prompts, max_new_tokens=24, temperature=1, stop=[middle])
+    assert [reply.text for reply in stopped] == [reply.text.partition(middle)[0] for reply in everything]
+    assert not stopped[everything.index(longest)].truncated
+
+
+def test_what_is_stopped_is_charged_as_if_it_were_alone(by_heart):
+    prompts = ["another negative review about something else:", "another thing"]
+    together = completed(by_heart, prompts, max_new_tokens=40, stop=[" and"])
+    alone = [completed(by_heart, [prompt], max_new_tokens=40, stop=[" and"])[0] for prompt in prompts]
+    assert together == alone
+    assert together[0].usage.completion_tokens < 20
+
+
+def test_a_stop_in_the_prompt_ends_nothing(by_heart):
+    options = {"max_new_tokens": 16, "stop": [":", "e: P"]}
+    (reply,) = completed(by_heart, ["another negative review about something else:"], **options)
+    assert reply.text.strip() == "Plain and long."
+
+
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=2, max_size=5))
 def test_the_shared_prefix_is_shared_and_the_longest(prompts):
     from harness_generators.transformers_writer import shared_prefix
