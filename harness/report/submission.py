@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.records.model import Record
     from harness.report.groups import Group
 
 SEEDS = 2
@@ -33,8 +34,15 @@ def lacking(groups: Sequence[Group], suite: Path | None) -> Iterator[str]:
             if group.baseline and base and (alone := sorted(set(seeds) - set(base))):
                 named = ", ".join(map(str, alone))
                 yield f"{place}: arm {arm!r} has seed {named}, which the baseline {group.baseline!r} has not"
-            if len(seeds) < needed:
+            if len(seeds) < needed and any(_trained(member.header) for member in seeds.values()):
                 yield f"{place}: arm {arm!r} has {len(seeds)} seed, of at least {needed} that are needed"
+
+
+def _trained(header: Record) -> bool:
+    """Whether the arm trained a classifier, which another seed would have made another; one that was given stays the same."""
+    if "given" in header.arm_definition:
+        return False
+    return "base" not in header.components or bool({"weights", "order", "generate"} & header.arm_definition.keys())
 
 
 def _seeds(name: str, path: Path | None) -> int:

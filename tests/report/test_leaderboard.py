@@ -545,6 +545,7 @@ def test_hugging_face_export(leaderboard, single) -> None:
     assert "flagged: less confident" in by_score[PRIMARY]["notes"]
 
 
+@pytest.mark.slow
 def test_the_site_holds_the_board(records, folder: Path, tmp_path: Path) -> None:
     files = build_site([folder], tmp_path / "site", unchecked=True)
     assert [path.name for path in files] == ["index.html", "leaderboard.json", "leaderboard.csv", "leaderboard.md"]

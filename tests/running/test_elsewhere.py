@@ -146,6 +146,7 @@ def test_a_stage_means_the_same_in_another_process(home: Path, elsewhere: Path, 
     assert contents(here)
 
 
+@pytest.mark.slow
 def test_a_suite_computed_in_another_process_is_computed(home: Path, elsewhere: Path, tmp_path: Path) -> None:
     suite = harness.load_suite(home).restrict(arms=["only", "wldv"])
     sent = tmp_path / "suite.pickle"

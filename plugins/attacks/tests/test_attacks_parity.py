@@ -73,6 +73,7 @@ def compare(job: dict[str, Any], options: dict[str, Any], theirs: list[dict[str,
         np.testing.assert_allclose(mine.perturbed_probs, other["probs"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_few_texts_and_pairs_give_textattacks_results(
     review_model: Path, snippets: list[Example], stock: Callable[..., Any]
 ) -> None:
