@@ -27,6 +27,7 @@ from harness.testing.contracts import (  # noqa: E402
     ValuatorContract,
 )
 from harness.testing.engines import EngineContract  # noqa: E402
+from harness.testing.trajectory import last_layer  # noqa: E402
 
 __all__ = [
     "AttackContract",
@@ -39,5 +40,6 @@ __all__ = [
     "SelectorContract",
     "ValuatorContract",
     "WordClassifier",
+    "last_layer",
     "reviews",
 ]

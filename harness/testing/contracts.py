@@ -18,10 +18,12 @@ from harness.border.frozen import frozen
 from harness.components import (
     AttackedTest,
     AttackStatus,
+    Example,
     GenerationTask,
     Outcome,
     Rejected,
     SelectionProblem,
+    Sources,
     SyntheticExample,
     Task,
     UnknownUnknown,
@@ -30,6 +32,7 @@ from harness.components import (
 )
 from harness.registry import Registry, component
 from harness.testing.classifier import WordClassifier, reviews
+from harness.testing.trajectory import last_layer
 
 if TYPE_CHECKING:
     from harness.types import FloatArray, Texts
@@ -123,7 +126,7 @@ class ValuatorContract(ComponentContract):
     kind = "valuator"
 
     def problem(self, classes: int = 2) -> ValuationProblem:
-        """Three hundred points in eight dimensions, a tenth of them mislabelled."""
+        """Three hundred points in eight dimensions, a tenth of them mislabelled, with texts and a last layer's trajectory."""
         import numpy as np
 
         rng = np.random.default_rng(0)
@@ -132,7 +135,11 @@ class ValuatorContract(ComponentContract):
         x = (centres[y] + rng.normal(size=(360, 8))).astype(np.float32)
         noisy = y[:300].copy()
         noisy[:30] = (noisy[:30] + 1) % classes
-        return ValuationProblem(x[:300], noisy, x[300:], y[300:], num_classes=classes)
+        examples = [Example(f"text {i}", int(label), id=f"train/{i}") for i, label in enumerate([*noisy, *y[300:]])]
+        sources = Sources(
+            texts=lambda: (examples[:300], examples[300:]), trajectory=lambda: last_layer(x, noisy, classes)
+        )
+        return ValuationProblem(x[:300], noisy, x[300:], y[300:], classes, sources)
 
     def test_one_finite_value_per_training_point(self) -> None:
         """Two classes and three."""
