@@ -104,7 +104,8 @@ def shared_ranks(
 ) -> dict[str, int]:
     """Ranks of arms, where arms that cannot be told apart share one.
 
-    An arm's rank is one more than the number of arms that are better than it beyond chance.
+    An arm's rank is one more than the number of arms that are better than it beyond chance, and never smaller than that of an
+    arm with a better figure: an arm of which little is known would else stand first for that reason alone.
 
     Args:
         values: The figure of every arm.
@@ -117,4 +118,8 @@ def shared_ranks(
         better = values[by] < values[arm] if lower else values[by] > values[arm]
         return better and p < ALPHA
 
-    return {arm: 1 + sum(beaten(arm, other) for other in values if other != arm) for arm in values}
+    ranks, behind = {}, 1
+    for arm in sorted(values, key=lambda one: values[one] if lower else -values[one]):
+        behind = max(behind, 1 + sum(beaten(arm, other) for other in values if other != arm))
+        ranks[arm] = behind
+    return {arm: min(ranks[other] for other in values if values[other] == values[arm]) for arm in values}

@@ -31,8 +31,8 @@ COLUMNS = {
 """Columns of the board: heading and format, none for significant digits. A board shows those that it has."""
 
 MEANINGS = {
-    "rank": "One more than the number of valuators that are better beyond chance: paired t-tests over draws, Holm over all "
-    "pairs. None of a single draw.",
+    "rank": "One more than the number of valuators that are better beyond chance (paired t-tests over draws, Holm over all "
+    "pairs), and not before one with a better figure. None of a single draw.",
     "auroc": "Probability that a right label is valued above a flipped one; .5 is chance.",
     "auroc_min": "The AUROC of the worst draw and seed.",
     "f1": "F1 of calling the lowest-valued points flipped, as many as there are; chance is the flipped share.",

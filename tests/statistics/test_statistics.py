@@ -212,6 +212,8 @@ def test_shared_ranks(values: dict[str, int], data) -> None:
     ranks = shared_ranks(values, p_values, lower=True)
     assert ranks[min(values, key=lambda arm: values[arm])] == 1
     assert all(1 <= rank <= len(values) for rank in ranks.values())
+    in_order = [ranks[arm] for arm in sorted(values, key=lambda arm: values[arm])]
+    assert in_order == sorted(in_order), "no arm stands before one with a better figure"
     assert set(shared_ranks(values, dict.fromkeys(pairs, 0.5), lower=True).values()) == {1}
     strict = shared_ranks(values, dict.fromkeys(pairs, 0.001), lower=False)
     assert [strict[arm] for arm in values] == list(stats.rankdata([-v for v in values.values()], method="min"))
