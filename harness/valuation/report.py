@@ -139,7 +139,7 @@ class ValuationReport:
         for name, (_, form) in self.columns.items():
             interval = ""
             if name in RANGES and not math.isnan(row[f"{name}_low"]):
-                interval = f"[{shown(row[f'{name}_low'], form)}, {shown(row[f'{name}_high'], form)}]"
+                interval = f"[{_end(row[f'{name}_low'])}, {_end(row[f'{name}_high'])}]"
             fixed = name == "stability" and row["fixed"]
             found.append(Cell("fixed" if fixed else shown(row[name], form), interval, self._best(name, row)))
         return found
@@ -154,29 +154,10 @@ class ValuationReport:
         return bool(finite) and row[name] == BETTER[name](finite)
 
     def to_rich(self) -> RenderableType:
-        """A table with the best of each column in bold, and intervals below the figures where there are any."""
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
+        """The board for the terminal; where it is narrow, without its less important columns."""
+        from harness.valuation.terminal import BoardView
 
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        ranked = self.draws > 1
-        if ranked:
-            table.add_column("rank", justify="right")
-        table.add_column("valuator")
-        for heading, _ in self.columns.values():
-            table.add_column(heading, justify="right")
-        for rank, name, cells in self.rows():
-            texts = []
-            for cell in cells:
-                text = Text(cell.text, style="bold" if cell.best else "")
-                if cell.interval:
-                    text.append(f"\n{cell.interval}", style="not bold dim")
-                texts.append(text)
-            table.add_row(*([rank] if ranked else []), Text(name), *texts)
-        return Group(
-            Text(f"Valuators · {self.title}", style="bold"), table, *(Text(c, style="dim") for c in self.captions)
-        )
+        return BoardView(self)
 
     def table(self) -> tuple[list[str], list[tuple[list[str], list[bool]]]]:
         """Headings, and of each row its texts and which of them are best, for formats of text."""
@@ -193,6 +174,11 @@ class ValuationReport:
 def shown(value: float, form: str) -> str:
     """A figure, or a dash where it is not defined."""
     return "–" if math.isnan(value) else format(value, form) if form else significant(value)
+
+
+def _end(value: float) -> str:
+    """The end of an interval: two decimals, without the zero before them."""
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.0f}"
 
 
 def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> ValuationReport:

@@ -119,6 +119,21 @@ def test_the_command_prints_every_form(tmp_path: Path, cli: Callable[..., tuple[
     assert json.loads(forms["json"][1])[0]["points"] == 50
 
 
+def test_a_narrow_terminal_loses_columns_and_says_which() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    for width, lost in ((80, True), (200, False)):
+        stream = StringIO()
+        Console(file=stream, width=width).print(made(4).to_rich())
+        text = stream.getvalue()
+        assert max(map(len, text.splitlines()[1:6])) <= width
+        assert "also good" in text
+        assert "AUROC" in text
+        assert ("Not shown for want of width: peak MB" in text) == lost
+
+
 def test_the_command_compares_two(tmp_path: Path, cli: Callable[..., tuple[int, str, str]]) -> None:
     (tmp_path / "valuators.json").write_text(to_json([made(4)]))
     code, out, _ = cli("valuators", str(tmp_path), "--compare", "poor", "good")
