@@ -19,6 +19,7 @@ def traces(plan):
     return [stage for stage in plan.stages() if isinstance(stage, Trace)]
 
 
+@pytest.mark.slow
 def test_arms_weight_and_select_by_what_their_own_fine_tuning_passed_through(run_tiny, suite_file):
     from harness.plan import make_plan
 
