@@ -100,9 +100,10 @@ def killed(place: Path, victim: str, most: int, rng: random.Random, args: argpar
 def workers(pid: int) -> list[int]:
     found = []
     with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
-            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8"):
-                found.append(int(child))
+        for task in Path(f"/proc/{pid}/task").iterdir():  # a thread of the driver may have started them
+            for child in (task / "children").read_text(encoding="ascii").split():
+                if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8"):
+                    found.append(int(child))
     return found
 
 
