@@ -54,8 +54,8 @@ BETTER = {"auroc_min": max, "stability": max, "seconds": min, "peak_mb": min}
 
 OVER_DRAWS = "Figures are means over draws of the problem and the seeds of each; [95 % intervals] over draws."
 ONE_DRAW = (
-    "One draw of the problem: no intervals over draws, no ranks, and another draw may turn rows round. `valuation: {draws: 5}` tells "
-    "methods apart."
+    "One draw of the problem: no intervals over draws, no ranks, and another draw may turn rows round. `valuation: {draws: 5}` "
+    "tells methods apart."
 )
 OVER_SUBSETS = "Intervals of LDS are over the subsets that were trained on."
 
