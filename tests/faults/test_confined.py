@@ -5,6 +5,7 @@ Every writer runs in a process of its own whose opening, making, renaming and li
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -60,8 +61,8 @@ def written(tmp_path: Path, writer: str, change: dict[str, Any]) -> tuple[int, s
     """Run a writer over a record whose header was changed; its exit code, and what it says."""
     records, allowed = tmp_path / "records", tmp_path / "allowed"
     allowed.mkdir()
-    for arm in ("only", "bliss"):
-        made = pretend_record(records, PretendArm(arm), size=40)
+    for arm, seed in itertools.product(("only", "bliss"), (0, 1)):
+        made = pretend_record(records, PretendArm(arm), seed=seed, size=40)
     header = json.loads((made.folder / HEADER).read_text())
     (made.folder / HEADER).write_text(json.dumps({**header, **change}))
     paths = {"records": records, "allowed": allowed}
