@@ -15,25 +15,13 @@ if TYPE_CHECKING:
     from harness.report.leaderboard import Leaderboard
     from harness.report.model import Board
 
-ROLES = ("dataset", "model", "attack", "test_attack", "weights", "order", "selector_values", "selector", "generator")
-"""Roles of components in the order in which they are told."""
-KINDS = {
-    "attack": "attack",
-    "test_attack": "attack",
-    "weights": "valuator",
-    "order": "valuator",
-    "selector_values": "valuator",
-}
-"""The kind of component of a role that is not named after it."""
-
 
 def used(records: Sequence[RecordFolder], leaderboard: Leaderboard) -> list[str]:
     """What literature is cited for: components as ``KIND:NAME``, and the harness's own methods."""
     names: dict[str, None] = {}
     for record in records:
-        for role, use in sorted(record.header.components.items()):
+        for _, use in sorted(record.header.components.items()):
             names[f"{use.kind}:{use.name}"] = None
-            del role
     tests = {d.test for board in leaderboard.boards for row in board.measured for d in row.differences.values()}
     if tests:
         names["holm"] = None
@@ -83,9 +71,9 @@ def _data(board: Board, header: Record, known: Sequence[Citation]) -> str:
     )
     cited = _cite(known, f"dataset:{_short(data)}")
     return (
-        f"On {_it(board.dataset)}{cited} ({sizes}, {plural(len(header.data.labels), 'class')}), classifiers of the kind "
+        f"On {_it(board.dataset)}{cited} ({sizes}, {len(header.data.labels)} classes), classifiers of the kind "
         f"{_named(model, known)}{which} were trained under {plural(len(seeds), 'seed')}."
-    ).replace("classs", "classes")
+    )
 
 
 def _arm(arm: str, header: Record, known: Sequence[Citation]) -> str:
