@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.border.numbers import described, fault
-from harness.components.trajectory import Trajectory
+from harness.components.trajectory import Looks, Trajectory
 
 if TYPE_CHECKING:
     from harness.registry import Entry
 
 
-def trajectory(entry: Entry, found: Any, n_train: int, n_valid: int, num_labels: int) -> Trajectory:
-    """What a model passed through while it learned from ``n_train`` points.
+def trajectory(entry: Entry, found: Any, looks: Looks, n_train: int, n_valid: int, num_labels: int) -> Trajectory:
+    """What a model passed through while it learned from ``n_train`` points, as far as it was asked for.
 
     Raises:
         HarnessError: It has broken its contract: no trajectory, one of other points or classes, or numbers that are not finite.
@@ -28,7 +28,16 @@ def trajectory(entry: Entry, found: Any, n_train: int, n_valid: int, num_labels:
             f"returned a trajectory of {sizes[0]} training and {sizes[1]} validation points in {sizes[2]} classes; expected "
             f"{n_train} and {n_valid} in {num_labels}",
         )
-    for name in ("train_logits", "train_features", "valid_logits", "valid_features", "learning_rates"):
+    total = len(found.batches)
+    per_epoch = total // found.epochs
+    states = [done for done in range(total + 1) if looks.wants(done, done % per_epoch == 0, total)]
+    if list(found.steps) != states:
+        raise fault(entry, f"returned {len(found.steps)} states of its training; expected {len(states)}")
+    seen = [name for name in ("passing_logits", "passing_features") if looks.passing]
+    seen += [name for name in ("glance_logits", "glance_features", "glance_rows") if looks.validation]
+    if missing := [name for name in seen if getattr(found, name) is None]:
+        raise fault(entry, f"returned a trajectory without {missing[0]}, which was asked for")
+    for name in ("train_logits", "train_features", "valid_logits", "valid_features", "learning_rates", *seen):
         if not np.isfinite(getattr(found, name)).all():
             raise fault(entry, f"returned a trajectory whose {name} are NaN or infinite in places")
     return found

@@ -14,7 +14,7 @@ from harness.components.generator import (
 from harness.components.metric import AttackedTest, Metric, Outcome, Score, Scores
 from harness.components.model import Classifier, Encoding, Model
 from harness.components.selector import AdaptiveSelector, Search, SelectionProblem, Selector
-from harness.components.trajectory import TracedModel, Trajectory
+from harness.components.trajectory import Looks, TracedModel, Trajectory
 from harness.components.usage import Usage
 from harness.components.valuator import Sources, ValuationProblem, Valuator
 
@@ -34,6 +34,7 @@ __all__ = [
     "Example",
     "GenerationTask",
     "Generator",
+    "Looks",
     "Metric",
     "Model",
     "Outcome",

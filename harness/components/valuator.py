@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from harness.components.base import Component
+from harness.components.trajectory import Looks
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -173,9 +174,9 @@ class Valuator(Component):
     needs: ClassVar[frozenset[Need]] = frozenset()
     """What the method asks its problem for beyond features and labels."""
 
-    def state_every(self) -> int | None:
-        """Steps of fine-tuning between two states of the trajectory that it needs; ``None`` for the ends of epochs alone."""
-        return None
+    def looks(self) -> Looks:
+        """What is to be seen of the trajectory that it needs; by default the network at the end of each epoch."""
+        return Looks(states="epochs")
 
     @abstractmethod
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:

@@ -40,6 +40,12 @@ class Learner(Protocol):
     def whole(self, rest: Rest | None) -> AbstractContextManager[None]:
         """Inside of :meth:`compact`, the context of a look at the whole model as it would be if training ended here."""
 
+    def beside(self, encodings: Sequence[Encoding], rest: Rest | None) -> Learner:
+        """Inside of :meth:`compact`, what gives logits of other texts by the same parameters as they are at that time.
+
+        Without dropout, as long as the model is in evaluation mode. It is no learner of its own: only its logits are asked for.
+        """
+
 
 def learner_of(
     model: PreTrainedModel, encodings: Sequence[Encoding], feed: Feed, runtime: Runtime, dropout: Dropout
@@ -74,6 +80,10 @@ class PaddedLearner:
     def whole(self, rest: Rest | None) -> AbstractContextManager[None]:
         """It is whole all along."""
         return nullcontext()
+
+    def beside(self, encodings: Sequence[Encoding], rest: Rest | None) -> PaddedLearner:
+        """See :class:`Learner`."""
+        return PaddedLearner(self._model, encodings, self._feed, self._device)
 
 
 class Rest:
@@ -110,7 +120,8 @@ class PackedLearner:
         device: torch.device,
         dropout: Dropout,
     ) -> None:
-        self._parts, self._device, self._dropout = parts, device, dropout
+        self._model, self._parts, self._device, self._dropout = model, parts, device, dropout
+        self._apart: tuple[Tensor, Rest | None] | None = None
         self._heads = int(model.config.num_attention_heads)
         self._lengths = np.fromiter((len(e.input_ids) for e in encodings), dtype=np.int64, count=len(encodings))
         self._starts = np.concatenate([[0], np.cumsum(self._lengths)])
@@ -167,6 +178,27 @@ class PackedLearner:
         finally:
             words.weight = trained
 
+    def beside(self, encodings: Sequence[Encoding], rest: Rest | None) -> PackedLearner:
+        """See :class:`Learner`. Tokens that no training example has come after those that are trained."""
+        rates = [Rates(0.0, 0.0, 0.0)] * len(self._parts.layers)
+        found = PackedLearner(self._model, self._parts._replace(rates=rates), encodings, self._device, self._dropout)
+        aside, index = self._put_aside
+        trained = index.cpu().numpy()
+        foreign = np.setdiff1d(found._ids, trained)
+        places = np.full(int(max(trained.max(), found._ids.max())) + 1, -1, dtype=np.int64)
+        places[trained], places[foreign] = np.arange(len(trained)), len(trained) + np.arange(len(foreign))
+        found._ids, found._padding = places[found._ids], None
+        found._apart = aside.index_select(0, moved(foreign, self._device)), rest
+        return found
+
+    def _words(self) -> Tensor:
+        """Vectors of tokens, by the ids that are used here."""
+        trained: Tensor = self._parts.embeddings.word_embeddings.weight
+        if self._apart is None:
+            return trained
+        aside, rest = self._apart
+        return torch.cat([trained, aside * (1.0 if rest is None else rest.factor)])
+
     def logits(self, rows: IntArray) -> Tensor:
         """See :class:`Learner`; ``rows`` must be in the order of :meth:`order`."""
         lengths = self._lengths[rows]
@@ -190,10 +222,10 @@ class PackedLearner:
         ids, positions, segments = (
             moved(array[tokens], self._device) for array in (self._ids, self._positions, self._segments)
         )
-        states = embedding(ids, parts.word_embeddings.weight, self._padding) + parts.position_embeddings(positions)
+        states = embedding(ids, self._words(), self._padding) + parts.position_embeddings(positions)
         if hasattr(parts, "token_type_embeddings"):
             states = states + parts.token_type_embeddings(segments)
-        return self._dropped(parts.LayerNorm(states), parts.dropout.p)
+        return self._dropped(parts.LayerNorm(states), 0.0 if self._apart is not None else parts.dropout.p)
 
     def _after(self, layer: Layer, rates: Rates, states: Tensor, attended: Tensor) -> Tensor:
         states = layer.attention_norm(states + self._dropped(layer.joined(attended), rates.joined))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.components.trajectory import Trajectory
+from harness.components.trajectory import Looks, Trajectory
 from harness.errors import InputError
 from harness.models.forward import Forward, forward_of
 from harness.models.runtime import Budget
@@ -20,42 +20,76 @@ if TYPE_CHECKING:
 
     from harness.components.model import Encoding
     from harness.models.feed import Feed
+    from harness.models.learner import Learner
     from harness.models.runtime import Runtime
     from harness.models.tokens import Encoder
     from harness.types import FloatArray, IntArray, Texts
 
 
 class Recorder:
-    """Keeps logits and features of training and validation points in some states of a training.
+    """Sees what is asked for of a training; a :class:`harness.models.training.Watch`.
 
     Args:
         validation: Texts that are looked at besides the training set.
-        every: Steps between two states; ``None`` for the ends of epochs alone.
+        looks: What to look at.
+        seed: Draws the order in which validation points take turns.
     """
 
-    def __init__(self, validation: Sequence[Texts], every: int | None) -> None:
-        self._validation, self._every = validation, every
+    def __init__(self, validation: Sequence[Texts], looks: Looks, seed: int) -> None:
+        self._validation, self._looks, self._seed = validation, looks, seed
         self._states: list[tuple[int, FloatArray, FloatArray]] = []
-        self._batches: list[IntArray] = []
-        self._rates: list[float] = []
+        self._pending: list[tuple[IntArray, Tensor, Tensor]] = []
+        self._arrays: dict[str, FloatArray] = {}
 
-    def begin(
+    def meet(
         self, model: PreTrainedModel, feed: Feed, runtime: Runtime, train: Sequence[Encoding], encoder: Encoder
     ) -> None:
         """Take in what is trained, and on which ``n_train`` inputs."""
         self._model, self._feed, self._runtime = model, feed, replace(runtime, backend="torch")
-        self._n_train = len(train)
-        self._encodings = [*train, *encoder(self._validation)]
+        self._n_train, self._valid = len(train), encoder(self._validation)
+        self._encodings = [*train, *self._valid]
         self._budget = Budget(runtime.max_tokens_per_batch)
+        self._inputs = _LastInputs(model)
+
+    def begin(self, beside: Callable[[Sequence[Encoding]], Learner], epochs: int, per_epoch: int, size: int) -> None:
+        """See :class:`harness.models.training.Watch`."""
+        self._epochs, self._per_epoch, self._total = epochs, per_epoch, epochs * per_epoch
+        self._batches = np.full((self._total, min(size, self._n_train)), -1, dtype=np.int64)
+        self._rates = np.zeros(self._total)
+        if self._looks.validation:
+            self._turns = turns(len(self._valid), self._looks.validation, self._total, self._seed)
+            self._beside = beside(self._valid)
 
     def state(self, done: int, last: bool) -> bool:
         """See :class:`harness.models.training.Watch`."""
-        return last or (self._every is not None and done % self._every == 0)
+        return self._looks.wants(done, last, self._total)
 
-    def step(self, rows: IntArray, rate: float) -> None:
+    def step(self, done: int, rows: IntArray, rate: float) -> None:
         """See :class:`harness.models.training.Watch`."""
-        self._batches.append(np.asarray(rows, dtype=np.int64))
-        self._rates.append(rate)
+        self._batches[done, : len(rows)] = rows
+        self._rates[done] = rate
+        for seen, logits, features in self._pending:
+            self._write("passing", self._epochs, self._n_train, (done // self._per_epoch, seen), logits, features)
+        self._pending.clear()
+
+    def passing(self, rows: IntArray, logits: Tensor) -> None:
+        """See :class:`harness.models.training.Watch`. What is seen is written down after the step: a GPU goes on meanwhile."""
+        if self._looks.passing:
+            features = self._inputs.taken(len(rows), type(self._model).__name__)
+            self._pending.append((rows, logits.detach(), features))
+
+    def glances(self) -> bool:
+        """See :class:`harness.models.training.Watch`."""
+        return bool(self._looks.validation)
+
+    def glance(self, done: int) -> None:
+        """See :class:`harness.models.training.Watch`."""
+        rows = self._beside.order(self._turns[done])
+        self._turns[done] = rows
+        with self._runtime.inference():
+            logits = self._beside.logits(rows)
+        features = self._inputs.taken(len(rows), type(self._model).__name__)
+        self._write("glance", self._total, self._turns.shape[1], (done,), logits, features)
 
     def look(self, done: int) -> None:
         """See :class:`harness.models.training.Watch`.
@@ -64,9 +98,9 @@ class Recorder:
             InputError: There is no last layer that reads one vector for each text.
         """
         logits: FloatArray | None = None
-        with self._runtime.inference(), _LastInputs(self._model) as inputs:
+        with self._runtime.inference():
             forward = forward_of(self._model, self._feed, self._runtime)
-            for rows, found in self._budget.each(self._encodings, lambda rows: self._both(forward, inputs, rows)):
+            for rows, found in self._budget.each(self._encodings, lambda rows: self._both(forward, rows)):
                 both = found.float().cpu().numpy()
                 if logits is None:
                     k, n = self._model.config.num_labels, len(self._encodings)
@@ -76,28 +110,68 @@ class Recorder:
         assert logits is not None  # noqa: S101 - a training set has points
         self._states.append((done, logits, features))
 
-    def _both(self, forward: Forward, inputs: _LastInputs, rows: IntArray) -> Tensor:
+    def _both(self, forward: Forward, rows: IntArray) -> Tensor:
         logits = forward([self._encodings[row] for row in rows])
-        return torch.cat([logits.float(), inputs.taken(len(rows), type(self._model).__name__)], dim=1)
+        return torch.cat([logits.float(), self._inputs.taken(len(rows), type(self._model).__name__)], dim=1)
 
-    def trajectory(self, epochs: int) -> Trajectory:
-        """What was seen of a training of so many epochs."""
-        width = max(len(rows) for rows in self._batches)
-        batches = np.full((len(self._batches), width), -1, dtype=np.int64)
-        for row, batch in zip(batches, self._batches, strict=True):
-            row[: len(batch)] = batch
-        logits = np.stack([logits for _, logits, _ in self._states])
-        features = np.stack([features for _, _, features in self._states])
+    def _write(self, part: str, rows: int, columns: int, where: Any, logits: Tensor, features: Tensor) -> None:
+        for name, tensor in ((f"{part}_logits", logits), (f"{part}_features", features)):
+            found = tensor.float().cpu().numpy()
+            if name not in self._arrays:
+                self._arrays[name] = np.zeros((rows, columns, found.shape[1]), np.float32)
+            self._arrays[name][where] = found
+
+    def kept(self) -> dict[str, Tensor]:
+        """See :class:`harness.models.training.Watch`."""
+        arrays: dict[str, Any] = {"batches": self._batches, "rates": self._rates, **self._arrays}
+        if self._looks.validation:
+            arrays["turns"] = self._turns
+        for done, logits, features in self._states:
+            arrays |= {f"state/{done}/logits": logits, f"state/{done}/features": features}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def resume(self, kept: dict[str, Tensor]) -> None:
+        """See :class:`harness.models.training.Watch`."""
+        arrays: dict[str, Any] = {name: tensor.cpu().numpy().copy() for name, tensor in kept.items()}
+        self._batches, self._rates = arrays.pop("batches"), arrays.pop("rates")
+        if self._looks.validation:
+            self._turns = arrays.pop("turns")
+        dones = sorted({int(name.split("/")[1]) for name in arrays if name.startswith("state/")})
+        self._states = [(i, arrays.pop(f"state/{i}/logits"), arrays.pop(f"state/{i}/features")) for i in dones]
+        self._arrays = arrays
+
+    def trajectory(self) -> Trajectory:
+        """What was seen, now that training is over."""
+        self._inputs.release()
+        n, k, arrays = self._n_train, int(self._model.config.num_labels), self._arrays
+        if self._states:
+            logits, features = (np.stack([state[part] for state in self._states]) for part in (1, 2))
+        else:
+            width = next((array.shape[2] for name, array in arrays.items() if name.endswith("features")), 0)
+            logits, features = (np.zeros((0, len(self._encodings), size), np.float32) for size in (k, width))
         return Trajectory(
-            logits[:, : self._n_train],
-            features[:, : self._n_train],
-            logits[:, self._n_train :],
-            features[:, self._n_train :],
+            logits[:, :n],
+            features[:, :n],
+            logits[:, n:],
+            features[:, n:],
             np.asarray([done for done, _, _ in self._states], dtype=np.int64),
-            batches,
-            np.asarray(self._rates, dtype=np.float64),
-            epochs,
+            self._batches,
+            self._rates,
+            self._epochs,
+            glance_rows=self._turns if self._looks.validation else None,
+            **{name: arrays.get(name) for name in SEEN},
         )
+
+
+SEEN = ("passing_logits", "passing_features", "glance_logits", "glance_features")
+
+
+def turns(n: int, size: int, steps: int, seed: int) -> IntArray:
+    """``(steps, min(n, size))`` whose turn it is in each step: rounds of all points, but for what fills no whole turn."""
+    rng, size = np.random.default_rng(seed), min(n, size)
+    rounds = [rng.permutation(n) for _ in range(-(-steps // (n // size)))]
+    found: IntArray = np.concatenate([each[: n // size * size].reshape(-1, size) for each in rounds])[:steps]
+    return found
 
 
 class _LastInputs:
@@ -105,20 +179,17 @@ class _LastInputs:
 
     def __init__(self, model: PreTrainedModel) -> None:
         labels = int(model.config.num_labels)
-        self._layers = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == labels]
-        self._handles: list[Any] = []
         self._last: Tensor | None = None
+        layers = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == labels]
+        self._handles = [layer.register_forward_pre_hook(self._catch) for layer in layers]
 
-    def __enter__(self) -> _LastInputs:
-        self._handles = [layer.register_forward_pre_hook(self._catch) for layer in self._layers]
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def release(self) -> None:
+        """Look no longer."""
         for handle in self._handles:
             handle.remove()
 
     def _catch(self, layer: nn.Module, inputs: Any) -> None:
-        self._last = inputs[0]
+        self._last = inputs[0].detach()
 
     def taken(self, n: int, name: str) -> Tensor:
         """``(n, d)`` features of the pass that was just made; rows beyond ``n`` were filled up."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from harness.components.model import Encoding
 from harness.errors import HarnessError
@@ -75,14 +76,32 @@ class TrainingSet:
 class Watch(Protocol):
     """Looks on while a classifier is trained, and changes nothing of it."""
 
+    def begin(self, beside: Callable[[Sequence[Encoding]], Learner], epochs: int, per_epoch: int, size: int) -> None:
+        """Training begins, in steps on ``size`` examples at most; ``beside`` gives logits of other texts by what is trained."""
+
     def state(self, done: int, last: bool) -> bool:
         """Whether the state after ``done`` steps is of interest; ``last``: an epoch ends with it."""
 
     def look(self, done: int) -> None:
         """Look at the model, which is whole and in evaluation mode."""
 
-    def step(self, rows: IntArray, rate: float) -> None:
-        """A step on these training examples was taken, with this learning rate."""
+    def glances(self) -> bool:
+        """Whether :meth:`glance` is to be called."""
+
+    def glance(self, done: int) -> None:
+        """The next step is step ``done``; the model is in evaluation mode, and not whole."""
+
+    def passing(self, rows: IntArray, logits: Tensor) -> None:
+        """These are the logits of training examples in step; of examples of which memory ran out, they come again."""
+
+    def step(self, done: int, rows: IntArray, rate: float) -> None:
+        """Step ``done`` was taken on these training examples, with this learning rate."""
+
+    def kept(self) -> dict[str, Tensor]:
+        """All that was seen so far."""
+
+    def resume(self, kept: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`kept` gave."""
 
 
 @contextmanager
@@ -140,7 +159,7 @@ def train_classifier(
         runtime: Where.
         seed: Any non-negative integer.
         keeper: Keeps the state of training from time to time, and knows what an earlier process left.
-        watch: Looks on; what is trained is the same to the bit. Not beside a keeper: it has to see all.
+        watch: Looks on; what is trained is the same to the bit. What it has seen is kept as well.
 
     Raises:
         HarnessError: The loss is no longer a finite number, or a single example does not fit into memory.
@@ -148,8 +167,8 @@ def train_classifier(
     dropout = Dropout(derive_seed(seed, "masks"))
     learner = learner_of(model, train.encodings, train.feed, runtime, dropout)
     with deterministic(runtime.device), learner.compact() as rest:
-        run = _Run(model, train, options, runtime, learner, dropout, rest, np.random.default_rng(seed))
-        run.train(keeper, watch)
+        run = _Run(model, train, options, runtime, learner, dropout, rest, np.random.default_rng(seed), watch)
+        run.train(keeper)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise HarnessError(
             f"Fine-tuning diverged: the weights are not finite after step {run.steps}.",
@@ -170,7 +189,9 @@ class _Run:
         dropout: Dropout,
         rest: Rest | None,
         order: np.random.Generator,
+        watch: Watch | None,
     ) -> None:
+        self._watch = watch
         self._model, self._train, self._options, self._runtime = model, train, options, runtime
         self._learner, self._dropout, self._rest, self._order = learner, dropout, rest, order
         self._targets = torch.from_numpy(train.labels).to(runtime.device)
@@ -183,11 +204,15 @@ class _Run:
             f"Lower learning_rate ({options.learning_rate:g}), set max_gradient_norm: 1.0, or use a longer warmup."
         )
 
-    def train(self, keeper: Keeper | None, watch: Watch | None = None) -> None:
-        options, train = self._options, self._train
+    def train(self, keeper: Keeper | None) -> None:
+        options, train, watch = self._options, self._train, self._watch
+        if watch is not None:
+            beside = self._learner.beside
+            watch.begin(lambda texts: beside(texts, self._rest), options.epochs, self._per_epoch, options.batch_size)
         done = 0 if keeper is None else self._resume(keeper)
         self._model.train()
-        self._look(watch, done)
+        if not done:
+            self._look(done)
         with progress("training examples", total=options.epochs * len(train)) as bar:
             bar.advance(done // self._per_epoch * len(train) + done % self._per_epoch * options.batch_size)
             for epoch in range(done // self._per_epoch, options.epochs):
@@ -195,11 +220,12 @@ class _Run:
                 shuffled = self._order.permutation(len(train)) if train.order is None else train.order.draw(self._order)
                 for batch in range(done - epoch * self._per_epoch, self._per_epoch):
                     rows = shuffled[batch * options.batch_size : (batch + 1) * options.batch_size]
+                    self._glance(done)
                     loss = self._step(rows, done)
                     if watch is not None:
-                        watch.step(rows, self._rate(done))
+                        watch.step(done, rows, self._rate(done))
                     done += 1
-                    self._look(watch, done)
+                    self._look(done)
                     bar.advance(len(rows), loss=loss, epoch=epoch + 1)
                     if keeper is not None and done < self.steps and keeper.due:
                         last = batch + 1 == self._per_epoch
@@ -229,7 +255,14 @@ class _Run:
     def _rate(self, done: int) -> float:
         return self._options.learning_rate * _factor(done, self.steps, self._options.warmup)
 
-    def _look(self, watch: Watch | None, done: int) -> None:
+    def _glance(self, done: int) -> None:
+        if self._watch is not None and self._watch.glances():
+            self._model.train(False)
+            self._watch.glance(done)
+            self._model.train()
+
+    def _look(self, done: int) -> None:
+        watch = self._watch
         if watch is None or not watch.state(done, done % self._per_epoch == 0):
             return
         self._model.train(False)
@@ -261,6 +294,8 @@ class _Run:
     def _part(self, rows: IntArray, of: int) -> float:
         with self._runtime.arithmetic():
             logits = self._learner.logits(rows)
+        if self._watch is not None:
+            self._watch.passing(rows, logits)
         index = moved(rows, self._runtime.device)
         losses = torch.nn.functional.cross_entropy(logits.float(), self._targets[index], reduction="none")
         loss = (losses if self._factors is None else losses * self._factors[index]).sum() / of
@@ -291,6 +326,8 @@ class _Run:
         for name, parameter in _trained(self._model):
             tensors[f"parameters/{name}"] = parameter.detach()
             tensors |= {f"optimizer/{key}/{name}": value for key, value in self._optimizer.state[parameter].items()}
+        if self._watch is not None:
+            tensors |= {f"watch/{name}": seen for name, seen in self._watch.kept().items()}
         notes = {"done": done, "order": order, "masks": generators["masks"], "parts": self._parts}
         return State(tensors, notes | {"rest": None if self._rest is None else self._rest.factor})
 
@@ -305,6 +342,9 @@ class _Run:
                 kept = {key: state.tensors.get(f"optimizer/{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
                 if kept["step"] is not None:
                     self._optimizer.state[parameter] = kept
+        if self._watch is not None:
+            seen = {name: kept for name, kept in state.tensors.items() if name.startswith("watch/")}
+            self._watch.resume({name.removeprefix("watch/"): kept for name, kept in seen.items()})
         generators = {name: state.tensors.get(f"generators/{name}") for name in ("torch", "device")}
         self._restore({**{k: v.cpu() for k, v in generators.items() if v is not None}, "masks": state.notes["masks"]})
         self._order.bit_generator.state = state.notes["order"]

@@ -16,7 +16,7 @@ from harness.types import Texts
 
 if TYPE_CHECKING:
     from harness.components.order import EpochOrder
-    from harness.components.trajectory import Trajectory
+    from harness.components.trajectory import Looks, Trajectory
     from harness.models.checkpoints import Checkpoint
     from harness.models.classifier import TransformersClassifier
     from harness.models.runtime import Runtime
@@ -152,10 +152,11 @@ class TransformersModel(TracedModel):
         *,
         num_labels: int,
         seed: int,
+        looks: Looks,
         weights: FloatArray | None = None,
         order: EpochOrder | None = None,
+        unfinished: Path | None = None,
         labels: Sequence[str] | None = None,
-        every: int | None = None,
     ) -> Trajectory:
         """Fine-tune once more and look on; see :meth:`harness.components.TracedModel.trace`.
 
@@ -165,12 +166,20 @@ class TransformersModel(TracedModel):
             harness.errors.HarnessError: As there.
         """
         from harness.models.tracing import Recorder
+        from harness.seeds import derive_seed
 
-        recorder = Recorder([example.texts for example in validation], every)
+        recorder = Recorder([example.texts for example in validation], looks, derive_seed(seed, "looks"))
         self._fine_tuned(
-            train, num_labels=num_labels, seed=seed, weights=weights, order=order, labels=labels, recorder=recorder
+            train,
+            num_labels=num_labels,
+            seed=seed,
+            weights=weights,
+            order=order,
+            unfinished=unfinished,
+            labels=labels,
+            recorder=recorder,
         )
-        return recorder.trajectory(self.epochs)
+        return recorder.trajectory()
 
     def _fine_tuned(
         self,
@@ -221,7 +230,7 @@ class TransformersModel(TracedModel):
         with seeded(derive_seed(seed, "dropout"), runtime.device):
             encodings = encoder([example.texts for example in train])
             if recorder is not None:
-                recorder.begin(model, feed, runtime, encodings, encoder)
+                recorder.meet(model, feed, runtime, encodings, encoder)
             train_classifier(
                 model,
                 TrainingSet(encodings, targets, factors, feed, order),

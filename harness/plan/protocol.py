@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from harness.plan.board import board, configured, used
@@ -26,6 +27,7 @@ from harness.stages.trace import Trace
 from harness.stages.value import Value
 
 if TYPE_CHECKING:
+    from harness.components.trajectory import Looks
     from harness.components.valuator import Valuator
     from harness.records.model import ComponentUse
     from harness.stages.contents.data import LoadedData
@@ -218,18 +220,45 @@ class Protocol:
                 self.embed("synthetic", extend, finetuned=self.finetuned) if extend else None,
                 None if classifier is None else classifier.model,
                 classifier,
-                self.trace(method, self.load, arm or "base", extend),
+                self.trace(method, self.load, arm or "base", self._valuing(arm), extend),
             )
         )
 
     def trace(
-        self, method: Configured[Valuator], data: Stage[LoadedData], title: str, extend: Extend | None = None
+        self,
+        method: Configured[Valuator],
+        data: Stage[LoadedData],
+        title: str,
+        others: Iterable[str],
+        extend: Extend | None = None,
     ) -> Trace | None:
-        """What fine-tuning on the data passes through, if a valuator needs it."""
+        """What fine-tuning on the data passes through, if a valuator needs it: one training for all that look on.
+
+        Args:
+            method: The valuator.
+            data: What is trained on.
+            title: What the training is called.
+            others: The valuators of this training, itself among them.
+            extend: Synthetic examples that are trained on as well.
+        """
         if "trajectory" not in method.component.needs:
             return None
-        title, every = self._title("trace", title), method.component.state_every()
-        return self.interned(Trace(title, data, self.model, self._seed("fine-tune"), every, extend))
+        looks, title, seed = method.component.looks(), self._title("trace", title), self._seed("fine-tune")
+        components = [self.suite.valuators[name].component for name in others]
+        whole = _together([each.looks() for each in components if "trajectory" in each.needs], looks)
+        alone = whole == looks
+        among = None if alone else self.interned(Trace(title, data, self.model, seed, whole, extend))
+        return self.interned(Trace(title, data, self.model, seed, looks, extend, among))
+
+    def _valuing(self, extended: str) -> list[str]:
+        """Valuators of what the arm ``extended`` has extended the training set to; without one of the training set itself."""
+        found: list[str | None] = []
+        for name, arm in self.suite.arms.items():
+            if arm.select is not None and not extended:
+                found.append(arm.select.values)
+            if name == extended or not (extended or arm.generate):
+                found += [arm.weights, None if arm.order is None else arm.order.values]
+        return [name for name in found if name]
 
     def elicit(self, name: str, arm: Arm) -> Elicit:
         """Unknown unknowns of the base classifier."""
@@ -399,6 +428,18 @@ class Protocol:
                 derive_seed(seed, self.dataset, "value", *([draw] if draw else [])),
                 self.model if "classifier" in method.component.needs else None,
                 trained if "classifier" in method.component.needs else None,
-                self.trace(method, data, "corrupted"),
+                self.trace(method, data, "corrupted", self.suite.valuators),
             )
         )
+
+
+def _together(asked: Sequence[Looks], own: Looks) -> Looks:
+    """What is seen in the one training where ``own`` is seen, when as many as possible share one."""
+    shared: list[Looks] = []
+    for looks in asked:
+        place = next((i for i, other in enumerate(shared) if other.along(looks)), None)
+        if place is None:
+            shared.append(looks)
+        else:
+            shared[place] = shared[place].along(looks) or looks
+    return next((joint for joint in shared if joint.along(own) == joint), own)

@@ -153,6 +153,8 @@ class Stage(ABC, Generic[Given_co]):
     """What people read: ``"fine-tune reviews · bliss · seed 0"``. Not part of the identity."""
 
     kind: ClassVar[str]
+    instead: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that give the same result for less work. They are no part of the identity."""
     gives: ClassVar[type[Content]]
     """The content of its artifact: the argument of ``Stage[...]``, as a class."""
 
@@ -185,7 +187,7 @@ class Stage(ABC, Generic[Given_co]):
             "stage": self.kind,
             "code": code_digest(type(self)),
             "options": self.options(),
-            "inputs": {role: stage.id for role, stage in sorted(self.inputs().items())},
+            "inputs": {role: up.id for role, up in sorted(self.inputs().items()) if role not in self.instead},
         }
 
     @cached_property

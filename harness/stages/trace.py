@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from harness.border.calls import calling
 from harness.border.trajectory import trajectory
-from harness.components.trajectory import TracedModel
+from harness.components.trajectory import Looks, TracedModel
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.data import LoadedData, SyntheticData
 from harness.stages.contents.trajectory import TracedTraining
@@ -15,27 +15,34 @@ from harness.stages.contents.trajectory import TracedTraining
 
 @dataclass(frozen=True, eq=False)
 class Trace(Stage[TracedTraining]):
-    """The trajectory of the classifier that the same model, data and seed give, extended examples after the original ones."""
+    """The trajectory of the classifier that the same model, data and seed give, extended examples after the original ones.
+
+    ``among`` is the same training, of which others want to see other things as well: what is wanted here is taken from it.
+    """
 
     kind: ClassVar[str] = "trace"
+    instead: ClassVar[frozenset[str]] = frozenset({"among"})
     gives: ClassVar = TracedTraining
 
     load: Stage[LoadedData]
     model: Configured[TracedModel]
     seed: int
-    every: int | None = None
+    looks: Looks
     extend: Stage[SyntheticData] | None = None
+    among: Stage[TracedTraining] | None = None
 
     @property
     def memory(self) -> int:
         return self.model.component.memory(training=True)
 
     def options(self) -> dict[str, Any]:
-        return {"model": self.model.identity, "seed": self.seed, "every": self.every}
+        return {"model": self.model.identity, "seed": self.seed, "looks": asdict(self.looks)}
 
     def compute(self, inputs: Inputs, context: Context) -> TracedTraining:
         import numpy as np
 
+        if self.among is not None:
+            return TracedTraining(inputs[self.among].trajectory.narrowed(self.looks))
         data, extension = inputs[self.load], inputs.get(self.extend)
         train = [*data.train, *(extension.examples() if extension is not None else ())]
         order = np.random.default_rng(self.seed).permutation(len(train))  # as fine-tuning draws it
@@ -45,8 +52,9 @@ class Trace(Stage[TracedTraining]):
                 tuple(data.validation),
                 num_labels=data.task.num_labels,
                 seed=self.seed,
+                looks=self.looks,
+                unfinished=context.unfinished,
                 labels=data.task.labels,
-                every=self.every,
             )
-        made = trajectory(self.model.entry, found, len(train), len(data.validation), data.task.num_labels)
+        made = trajectory(self.model.entry, found, self.looks, len(train), len(data.validation), data.task.num_labels)
         return TracedTraining(made.taking(np.argsort(order)))

@@ -12,6 +12,7 @@ AUM = (
     "  dvrl: {use: dvrl, iterations: 20}",
     "  dvrl: aum\n  tracin: tracin\n  shapley: {use: in-run-shapley, every: 20}",
 )
+ONE = (AUM[0], "  dvrl: aum")
 GIVEN = ("  bert: {", "  linear: linear\n  bert: {")
 
 
@@ -24,6 +25,7 @@ def test_arms_weight_and_select_by_what_their_own_fine_tuning_passed_through(run
     from harness.plan import make_plan
 
     found = traces(make_plan(harness.load_suite(suite_file(AUM))))
+    assert len([stage for stage in found if stage.among is None]) == 3  # what differs in looks shares a training
     titles = {stage.title.split(" · ")[1] for stage in found}
     assert titles == {"base", "ibs+wldv", "bliss+wldv"}  # an extended training set has a training of its own
     run = run_tiny(AUM, arms=("only", "wldv", "ibs+wldv", "bliss"))
@@ -38,6 +40,21 @@ def test_stages_of_arms_without_values_stay_what_they_are(suite_file):
     for one, other in zip(plain.cells, traced.cells, strict=True):
         if one.arm in {"only", "ibs"}:
             assert one.evaluate.id == other.evaluate.id
+
+
+def test_other_methods_in_the_suite_change_no_address(suite_file):
+    """What a method sees is taken from the training that all look at; it is what it would have seen alone."""
+    from harness.plan import make_plan
+
+    board = ("valuators:\n", "valuation: {}\nvaluators:\n")
+    few, many = (make_plan(harness.load_suite(suite_file(*changes, board))) for changes in ((ONE,), (AUM,)))
+    (alone,) = {stage.id for stage in traces(few)}
+    shared = [stage for stage in traces(many) if stage.among is not None]
+    assert len(shared) == 3
+    assert len({stage.among.id for stage in shared}) == 1
+    assert alone in {stage.id for stage in shared}
+    own = {each.valuator: each.stage.id for each in few.assessments}
+    assert own.items() <= {each.valuator: each.stage.id for each in many.assessments}.items()
 
 
 def test_a_valuation_board_of_them(run_tiny):

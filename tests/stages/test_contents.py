@@ -6,7 +6,7 @@ import importlib
 import inspect
 import math
 import pkgutil
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -153,7 +153,15 @@ def traced(draw: st.DrawFn) -> TracedTraining:
     made = [draw(arrays.arrays(np.float32, shape, elements=st.floats(-1e6, 1e6, width=32))) for shape in shapes]
     batches = draw(arrays.arrays(np.int64, (2 * epochs, 2), elements=st.integers(-1, n - 1)))
     steps, rates = 2 * np.arange(epochs + 1), draw(rows(2 * epochs, 0, np.float64))
-    return TracedTraining(Trajectory(*made, steps, batches, rates, epochs))
+    plain = Trajectory(*made, steps, batches, rates, epochs)
+    if draw(st.booleans()):
+        return TracedTraining(plain)
+    seen = {"passing_logits": made[0][1:], "passing_features": made[1][1:]}
+    glanced = np.zeros((2 * epochs, 1), np.int64)
+    glances = [np.zeros((2 * epochs, 1, width), np.float32) for width in (k, d)]
+    return TracedTraining(
+        replace(plain, **seen, glance_rows=glanced, glance_logits=glances[0], glance_features=glances[1])
+    )
 
 
 CONTENTS: dict[type[Content], st.SearchStrategy[Any]] = {

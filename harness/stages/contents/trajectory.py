@@ -19,6 +19,10 @@ ARRAYS = (
     "batches",
     "learning_rates",
 )
+"""Arrays that are always there."""
+
+SEEN = ("passing_logits", "passing_features", "glance_rows", "glance_logits", "glance_features")
+"""Arrays that are there if they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class TracedTraining(Content):
 
     def write(self, folder: Path) -> None:
         """The arrays as safetensors, the number of epochs as JSON."""
-        write_arrays(folder / "trajectory.safetensors", {name: getattr(self.trajectory, name) for name in ARRAYS})
+        arrays = {name: array for name in (*ARRAYS, *SEEN) if (array := getattr(self.trajectory, name)) is not None}
+        write_arrays(folder / "trajectory.safetensors", arrays)
         write_json(folder / "trajectory.json", {"epochs": self.trajectory.epochs})
 
     @classmethod
@@ -37,5 +42,5 @@ class TracedTraining(Content):
         """Read what :meth:`write` wrote."""
         arrays = read_arrays(folder / "trajectory.safetensors")
         epochs = read_json(folder / "trajectory.json")["epochs"]
-        fields: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
+        fields: dict[str, Any] = {name: arrays[name] for name in ARRAYS} | {name: arrays.get(name) for name in SEEN}
         return cls(Trajectory(**fields, epochs=epochs))

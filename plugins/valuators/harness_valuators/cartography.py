@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from harness.components import ValuationProblem
-from harness_valuators.network import TrajectoryValuator, probabilities, true_class
+from harness_valuators.network import Recording, probabilities, true_class
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
 
 
-class Cartography(TrajectoryValuator):
-    """Mean or spread of the label's probability over epochs (Swayamdipta et al. 2020, section 2). Cost: O(E * N * K)."""
+class Cartography(Recording):
+    """Mean or spread of the label's probability over epochs (Swayamdipta et al. 2020, section 2). Cost: O(E * N * K).
+
+    The paper describes the states at the ends of epochs (`recorded: after`); by default it is the passes of training.
+    """
 
     api_version: ClassVar[int] = 1
 
@@ -22,8 +25,8 @@ class Cartography(TrajectoryValuator):
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64 in ``[0, 1]``; nothing is random."""
-        trajectory, y = problem.trajectory, problem.y_train
-        logits = trajectory.train_logits[trajectory.ends()]
+        y = problem.y_train
+        logits, _ = self.seen(problem.trajectory)
         if self.measure == "correctness":
             right: FloatArray = (logits.argmax(axis=2) == y).mean(axis=0)
             return right

@@ -20,6 +20,5 @@ class El2n(Hardness):
         """``(n_train,)`` float64 lengths in ``[0, sqrt(2)]``, negative where `easy` points are preferred; nothing is random."""
         import numpy as np
 
-        trajectory = problem.trajectory
-        wrong = errors(trajectory.train_logits[self.state(trajectory)], problem.y_train)
+        wrong = errors(self.early(problem.trajectory)[0], problem.y_train)
         return self.signed(np.linalg.norm(wrong, axis=1))

@@ -23,8 +23,7 @@ class Grand(Hardness):
         """``(n_train,)`` float64 lengths, negative where `easy` points are preferred; nothing is random."""
         import numpy as np
 
-        trajectory = problem.trajectory
-        state = self.state(trajectory)
-        wrong = errors(trajectory.train_logits[state], problem.y_train)
-        square = (trajectory.train_features[state].astype(np.float64) ** 2).sum(axis=1) + 1
+        logits, features = self.early(problem.trajectory)
+        wrong = errors(logits, problem.y_train)
+        square = (features.astype(np.float64) ** 2).sum(axis=1) + 1
         return self.signed(np.linalg.norm(wrong, axis=1) * np.sqrt(square))

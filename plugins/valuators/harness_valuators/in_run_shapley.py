@@ -6,47 +6,86 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.components import ValuationProblem
-from harness_valuators.network import TrajectoryValuator, along, mean_gradient
+from harness.components import Looks, ValuationProblem
+from harness.errors import DataError
+from harness_valuators.network import TrajectoryValuator, along, errors, mean_gradient, passing
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
 
 
 class InRunShapley(TrajectoryValuator):
-    """Shapley values within each step's batch, summed over training (Wang et al. 2025). Cost: O(states * N * K * d).
+    """Shapley values within each step's batch, summed over training (Wang et al. 2025). Cost: O(E * N * K * d).
 
-    To first order a point's share in a step of gradient descent is the inner product of its gradient with the validation
-    gradient (theorem 3), here of the last layer, by the ghost inner product. Between two states of the trajectory
-    it is interpolated. Steps are taken for those of plain gradient descent with the learning rates of training, which in truth
-    divides gradients by their usual size (AdamW).
+    To first order a point's share in a step of gradient descent is the inner product of its gradient in that step (with
+    dropout, as it is learned from) with the validation gradient before it (theorem 3), here of the last layer, by the ghost
+    inner product. The validation gradient is that of a few points, which are looked at before each step, and of the others as
+    they were when it was last their turn. Steps are taken for those of plain gradient descent with the learning rates of
+    training, which in truth divides gradients by their usual size (AdamW).
     """
 
     api_version: ClassVar[int] = 1
 
-    every: int | None = Field(default=None, ge=1)
-    """Steps between two states of the network that are looked at; 1 is exact, by default it is looked at once per epoch."""
+    validation: int = Field(default=4, ge=1)
+    """Validation points that are looked at before each step."""
 
-    def state_every(self) -> int | None:
-        """See :meth:`harness.components.Valuator.state_every`."""
-        return self.every
+    every: int | None = Field(default=None, ge=1)
+    """Look at all points without dropout every so many steps instead, each time a forward pass over them, and interpolate
+    between; 1 is exact, and dear."""
+
+    def looks(self) -> Looks:
+        """See :meth:`harness.components.Valuator.looks`."""
+        if self.every is None:
+            return Looks(passing=True, validation=self.validation)
+        return Looks(states="epochs", every=self.every)
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64: shares in what the mean validation cross-entropy (nats) loses; nothing is random."""
-        import numpy as np
+        return _step_by_step(problem) if self.every is None else _between_states(problem)
 
-        t = problem.trajectory
-        done = np.arange(len(t.batches))
-        before = (t.steps <= done[:, None]).sum(axis=1) - 1
-        part = (done - t.steps[before]) / (t.steps[before + 1] - t.steps[before])
-        sizes = (t.batches >= 0).sum(axis=1)
-        weights = np.zeros((len(t.steps), problem.n_train + 1))  # the last column is for -1
-        for state, share in ((before, 1 - part), (before + 1, part)):
-            factors = t.learning_rates / np.maximum(1, sizes) * share
-            np.add.at(weights, (state[:, None], t.batches), factors[:, None])
-        values = np.zeros(problem.n_train)
-        for state in np.flatnonzero(weights[:, :-1].any(axis=1)):
-            pull = mean_gradient(t.valid_logits[state], t.valid_features[state], problem.y_valid)
-            products = along(t.train_logits[state], t.train_features[state], problem.y_train, pull)
-            values += weights[state, :-1] * products
-        return values
+
+def _step_by_step(problem: ValuationProblem) -> FloatArray:
+    import numpy as np
+
+    t, y = problem.trajectory, problem.y_valid
+    (logits, features), values = passing(t), np.zeros(problem.n_train)
+    if t.glance_rows is None or t.glance_logits is None or t.glance_features is None:
+        raise DataError(
+            "The trajectory has no validation points as they were before each step (`glance_rows`).",
+            hint="Set `every`, or record them.",
+        )
+    per_epoch = len(t.batches) // t.epochs
+    k, width = logits.shape[2], features.shape[2]
+    latest = np.zeros((len(y), k)), np.zeros((len(y), width + 1))
+    total, seen = np.zeros((k, width + 1)), np.zeros(len(y), dtype=bool)
+    for step, batch in enumerate(t.batches):
+        at = t.glance_rows[step]
+        total -= latest[0][at].T @ latest[1][at]
+        latest[0][at], latest[1][at, :-1] = errors(t.glance_logits[step], y[at]), t.glance_features[step]
+        latest[1][at, -1], seen[at] = 1.0, True
+        total += latest[0][at].T @ latest[1][at]
+        rows, epoch = batch[batch >= 0], step // per_epoch
+        if len(rows):  # none where those that are valued are a few of those that were trained on
+            products = along(logits[epoch, rows], features[epoch, rows], problem.y_train[rows], total / seen.sum())
+            values[rows] += t.learning_rates[step] / len(rows) * products
+    return values
+
+
+def _between_states(problem: ValuationProblem) -> FloatArray:
+    import numpy as np
+
+    t = problem.trajectory
+    done = np.arange(len(t.batches))
+    before = (t.steps <= done[:, None]).sum(axis=1) - 1
+    part = (done - t.steps[before]) / (t.steps[before + 1] - t.steps[before])
+    sizes = (t.batches >= 0).sum(axis=1)
+    weights = np.zeros((len(t.steps), problem.n_train + 1))  # the last column is for -1
+    for state, share in ((before, 1 - part), (before + 1, part)):
+        factors = t.learning_rates / np.maximum(1, sizes) * share
+        np.add.at(weights, (state[:, None], t.batches), factors[:, None])
+    values = np.zeros(problem.n_train)
+    for state in np.flatnonzero(weights[:, :-1].any(axis=1)):
+        pull = mean_gradient(t.valid_logits[state], t.valid_features[state], problem.y_valid)
+        products = along(t.train_logits[state], t.train_features[state], problem.y_train, pull)
+        values += weights[state, :-1] * products
+    return values

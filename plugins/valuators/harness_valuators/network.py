@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.components import Valuator
+from harness.components import Looks, Valuator
 from harness.components.valuator import Need
-from harness.errors import InputError
+from harness.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from harness.components import Trajectory
@@ -21,8 +21,34 @@ class TrajectoryValuator(Valuator):
     needs: ClassVar[frozenset[Need]] = frozenset({"trajectory"})
 
 
-class Hardness(TrajectoryValuator):
-    """A valuator that scores how hard points are for the network after one of its epochs."""
+Recorded = Literal["training", "after"]
+"""When points are looked at; see :attr:`Recording.recorded`."""
+
+
+class Recording(TrajectoryValuator):
+    """A valuator of the logits of training points, one look at each in every epoch."""
+
+    recorded: Recorded = "training"
+    """`training`: when the point is learned from, in training's own forward pass, with dropout; it takes no time. `after`: at
+    the end of the epoch, without dropout, which takes a forward pass over the training set."""
+
+    def looks(self) -> Looks:
+        """See :meth:`harness.components.Valuator.looks`."""
+        return Looks(passing=True) if self.recorded == "training" else Looks(states="epochs")
+
+    def seen(self, trajectory: Trajectory) -> tuple[FloatArray, FloatArray]:
+        """``(epochs, n, K)`` logits and ``(epochs, n, d)`` features of training points, as they were recorded."""
+        if self.recorded == "training":
+            return passing(trajectory)
+        ends = trajectory.ends()
+        return trajectory.train_logits[ends], trajectory.train_features[ends]
+
+
+class Hardness(Recording):
+    """A valuator that scores how hard points are for the network after one of its epochs.
+
+    What is recorded in `training` is seen in the epoch that follows, or in the last one where none does.
+    """
 
     epoch: int = Field(default=1, ge=1)
     """After which epoch the network is looked at."""
@@ -34,8 +60,8 @@ class Hardness(TrajectoryValuator):
         """Values of hardness."""
         return -hardness if self.prefer == "easy" else hardness
 
-    def state(self, trajectory: Trajectory) -> int:
-        """The state that is looked at.
+    def early(self, trajectory: Trajectory) -> tuple[FloatArray, FloatArray]:
+        """``(n, K)`` logits and ``(n, d)`` features of training points.
 
         Raises:
             InputError: There are not as many epochs.
@@ -45,7 +71,23 @@ class Hardness(TrajectoryValuator):
                 f"epoch: {self.epoch} was asked for, but fine-tuning has {trajectory.epochs}.",
                 hint="Lower it, or raise the model's `epochs`.",
             )
-        return int(trajectory.ends()[self.epoch - 1])
+        logits, features = self.seen(trajectory)
+        which = self.epoch - 1 if self.recorded == "after" else min(self.epoch, trajectory.epochs - 1)
+        return logits[which], features[which]
+
+
+def passing(trajectory: Trajectory) -> tuple[FloatArray, FloatArray]:
+    """``(epochs, n, K)`` logits and ``(epochs, n, d)`` features of training points as they passed by.
+
+    Raises:
+        DataError: The trajectory has none.
+    """
+    if trajectory.passing_logits is None or trajectory.passing_features is None:
+        raise DataError(
+            "The trajectory has no logits of training points as they were learned from (`passing_logits`).",
+            hint="Set `recorded: after` where the method has it, or record them.",
+        )
+    return trajectory.passing_logits, trajectory.passing_features
 
 
 def probabilities(logits: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.components import ValuationProblem
+from harness.components import Looks, ValuationProblem
 from harness_valuators.network import TrajectoryValuator, probabilities, true_class
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class SelfConfidence(TrajectoryValuator):
     """The label's probability, or its margin, after fine-tuning (Northcutt et al. 2021). Cost: O(N * K).
 
     Confident learning is for probabilities of networks that have not seen the point; these have, for no more than the epochs
-    of a fine-tuning. The scores are those of the package cleanlab.
+    of a fine-tuning. It is looked at once, without dropout. The scores are those of the package cleanlab.
     """
 
     api_version: ClassVar[int] = 1
@@ -26,6 +26,10 @@ class SelfConfidence(TrajectoryValuator):
     adjust: bool = False
     """Take from each class the mean probability that it has among its own points, so that one which the network is surer of
     has no higher values for it."""
+
+    def looks(self) -> Looks:
+        """See :meth:`harness.components.Valuator.looks`."""
+        return Looks(states="last")
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64 in ``[0, 1]``; nothing is random."""

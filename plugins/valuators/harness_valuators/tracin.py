@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.components import ValuationProblem
+from harness.components import Looks, ValuationProblem
 from harness_valuators.network import TrajectoryValuator, along, mean_gradient
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ class TracIn(TrajectoryValuator):
     api_version: ClassVar[int] = 1
 
     every: int | None = Field(default=None, ge=1)
-    """Steps between two states of the network that are looked at; by default it is looked at once per epoch."""
+    """Steps between two states of the network that are looked at; by default it is looked at at the end of each epoch."""
 
-    def state_every(self) -> int | None:
-        """See :meth:`harness.components.Valuator.state_every`."""
-        return self.every
+    def looks(self) -> Looks:
+        """See :meth:`harness.components.Valuator.looks`."""
+        return Looks(states="epochs", every=self.every)
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64: what the mean validation cross-entropy (in nats) loses, to first order; nothing is random.
@@ -37,8 +37,10 @@ class TracIn(TrajectoryValuator):
 
         t = problem.trajectory
         values = np.zeros(problem.n_train)
-        for state in range(1, len(t.steps)):
-            rate = t.learning_rates[t.steps[state - 1] : t.steps[state]].mean()
+        for state, done in enumerate(t.steps):
+            if not done:
+                continue
+            rate = t.learning_rates[t.steps[state - 1] if state else 0 : done].mean()
             pull = mean_gradient(t.valid_logits[state], t.valid_features[state], problem.y_valid)
             values += rate * along(t.train_logits[state], t.train_features[state], problem.y_train, pull)
         return values

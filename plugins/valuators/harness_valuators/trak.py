@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.components import ValuationProblem
+from harness.components import Looks, ValuationProblem
 from harness_valuators.network import TrajectoryValuator, probabilities, true_class
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class Trak(TrajectoryValuator):
 
     damping: float = Field(default=1e-3, ge=0)
     """Added to the diagonal of the gradients' second moments, as a share of its mean."""
+
+    def looks(self) -> Looks:
+        """See :meth:`harness.components.Valuator.looks`."""
+        return Looks(states="last")
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64: what the point adds to the mean validation margin (in logits), to first order.

@@ -37,9 +37,12 @@ class Run:
         with torch.random.fork_rng():
             torch.manual_seed(1)
             self.net = nn.Sequential(nn.Linear(4, D), nn.Tanh(), nn.Linear(D, classes)).double()
-        batches, rates, self.copies = [], [], [self.copy()]
+        batches, rates, self.copies, glances = [], [], [self.copy()], []
+        passing = np.zeros((epochs, N, classes)), np.zeros((epochs, N, D))
         for epoch in range(epochs):
             for rows in np.split(rng.permutation(N), N // BATCH):
+                passing[0][epoch, rows], passing[1][epoch, rows] = (seen[rows] for seen in self.seen(len(rates)))
+                glances.append(N + (2 * len(rates) + np.arange(2)) % M)
                 self.net.zero_grad()
                 nn.functional.cross_entropy(self.net(self.x[rows]), self.y[rows]).backward()
                 step = rate / (1 + epoch)
@@ -61,6 +64,9 @@ class Run:
             np.stack(batches),
             np.array(rates),
             epochs,
+            *passing,
+            np.stack(glances) - N,
+            *(np.stack([self.seen(step)[i][rows] for step, rows in enumerate(glances)]) for i in (0, 1)),
         )
         self.problem = ValuationProblem(
             x[:N], y[:N], x[N:], y[N:], classes, Sources(trajectory=lambda: self.trajectory)
@@ -110,47 +116,68 @@ def at_ends(run):
     return [run.seen(step)[0][:N] for step in (6, 12, 18)]
 
 
-def test_aum_is_the_mean_margin(run):
+def in_passing(run):
+    """Logits of each point in the step that learned from it."""
+    found = np.zeros((EPOCHS, N, run.classes))
+    for step, rows in enumerate(run.trajectory.batches):
+        found[step // 6, rows] = run.seen(step)[0][rows]
+    return list(found)
+
+
+RECORDED = pytest.mark.parametrize("recorded", ["training", "after"])
+SEEN = {"training": in_passing, "after": at_ends}
+
+
+@RECORDED
+def test_aum_is_the_mean_margin(run, recorded):
     expected = np.zeros(N)
-    for logits in at_ends(run):
+    for logits in SEEN[recorded](run):
         for i in range(N):
             label = int(run.y[i])
             expected[i] += (logits[i, label] - max(np.delete(logits[i], label))) / 3
-    assert np.allclose(value("aum", run), expected)
+    assert np.allclose(value("aum", run, recorded=recorded), expected)
 
 
-def test_cartography_describes_the_label_s_probability(run):
-    probs = np.stack([torch.tensor(logits).softmax(1).numpy() for logits in at_ends(run)])
+@RECORDED
+def test_cartography_describes_the_label_s_probability(run, recorded):
+    probs = np.stack([torch.tensor(logits).softmax(1).numpy() for logits in SEEN[recorded](run)])
     own = probs[:, np.arange(N), run.y[:N]]
-    assert np.allclose(value("cartography", run), own.mean(axis=0))
-    assert np.allclose(value("cartography", run, measure="variability"), own.std(axis=0))
+    options = {"recorded": recorded}
+    assert np.allclose(value("cartography", run, **options), own.mean(axis=0))
+    assert np.allclose(value("cartography", run, measure="variability", **options), own.std(axis=0))
     right = (probs.argmax(axis=2) == run.y[:N].numpy()).mean(axis=0)
-    assert np.allclose(value("cartography", run, measure="correctness"), right)
+    assert np.allclose(value("cartography", run, measure="correctness", **options), right)
 
 
-def test_el2n_is_the_length_of_the_error(run):
-    probs = torch.tensor(at_ends(run)[1]).softmax(1)
+@pytest.mark.parametrize(("recorded", "which"), [("training", 2), ("after", 1)])
+def test_el2n_is_the_length_of_the_error(run, recorded, which):
+    probs = torch.tensor(SEEN[recorded](run)[which]).softmax(1)
     expected = (probs - nn.functional.one_hot(run.y[:N], run.classes)).norm(dim=1).numpy()
-    assert np.allclose(value("el2n", run, epoch=2), -expected)
-    assert np.allclose(value("el2n", run, epoch=2, prefer="hard"), expected)
+    assert np.allclose(value("el2n", run, epoch=2, recorded=recorded), -expected)
+    assert np.allclose(value("el2n", run, epoch=2, recorded=recorded, prefer="hard"), expected)
     with pytest.raises(InputError, match="epoch: 4 was asked for, but fine-tuning has 3"):
         value("el2n", run, epoch=4)
 
 
 def test_grand_is_the_length_of_the_gradient(run):
     expected = np.linalg.norm(run.gradients(6, range(N), cross_entropy), axis=1)
+    assert np.allclose(value("grand", run, recorded="after"), -expected)
+    expected = np.zeros(N)
+    for step, rows in enumerate(run.trajectory.batches[6:12], start=6):  # those of the second epoch
+        expected[rows] = np.linalg.norm(run.gradients(step, rows, cross_entropy), axis=1)
     assert np.allclose(value("grand", run), -expected)
 
 
 def test_forgetting_counts_turns_for_the_worse():
     run = Run(3)
-    right = [list(run.seen(step)[0][:N].argmax(1) == run.y[:N].numpy()) for step in range(1, 19)]
-    expected = []
-    for history in zip(*right, strict=True):
-        events = sum(bool(a and not b) for a, b in itertools.pairwise(history))
-        expected.append(-events if any(history) else -18)
-    assert list(value("forgetting", run, every=1)) == expected
-    assert len(set(expected)) > 2
+    for every, seen in ((1, [run.seen(step)[0][:N] for step in range(1, 19)]), (None, in_passing(run))):
+        right = [list(logits.argmax(1) == run.y[:N].numpy()) for logits in seen]
+        expected = []
+        for history in zip(*right, strict=True):
+            events = sum(bool(a and not b) for a, b in itertools.pairwise(history))
+            expected.append(-events if any(history) else -len(seen))
+        assert list(value("forgetting", run, every=every)) == expected
+        assert len(set(expected)) > 2
 
 
 @pytest.mark.parametrize("measure", ["self-confidence", "normalized-margin"])
@@ -177,15 +204,26 @@ def test_in_run_shapley_sums_inner_products_at_the_point_s_own_steps(run):
     for step, (rows, rate) in enumerate(zip(run.trajectory.batches, run.trajectory.learning_rates, strict=True)):
         gradients = run.gradients(step, range(N + M), cross_entropy)
         expected[rows] += rate / BATCH * gradients[rows] @ gradients[N:].mean(axis=0)
+    assert np.allclose(value("in-run-shapley", run, every=1), expected)
+
+
+def test_in_run_shapley_takes_validation_points_as_they_were_last_seen(run):
+    expected, latest = np.zeros(N), {}
+    t = run.trajectory
+    for step, (rows, rate) in enumerate(zip(t.batches, t.learning_rates, strict=True)):
+        gradients = run.gradients(step, range(N + M), cross_entropy)
+        latest |= {row: gradients[N + row] for row in t.glance_rows[step]}
+        expected[rows] += rate / BATCH * gradients[rows] @ np.mean(list(latest.values()), axis=0)
     assert np.allclose(value("in-run-shapley", run), expected)
+    assert np.corrcoef(expected, value("in-run-shapley", run, every=1))[0, 1] > 0.9
 
 
 def test_in_run_shapley_shares_out_what_the_validation_loss_loses():
     run = Run(3, rate=0.01, frozen_body=True)  # the last layer alone learns, in small steps
     lost = run.loss(0) - run.loss(18)
-    assert value("in-run-shapley", run).sum() == pytest.approx(lost, rel=0.02)
+    assert value("in-run-shapley", run, every=1).sum() == pytest.approx(lost, rel=0.02)
     coarse = Run(3, rate=0.01, frozen_body=True, every=6)
-    assert value("in-run-shapley", coarse).sum() == pytest.approx(lost, rel=0.02)
+    assert value("in-run-shapley", coarse, every=6).sum() == pytest.approx(lost, rel=0.02)
 
 
 def test_trak_is_its_equation(run):
