@@ -191,6 +191,19 @@ class Valuator(Component):
             kept (DVRL's are selection probabilities in ``[0, 1]``).
         """
 
+    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray | None:
+        """What each training point does for each single validation point, of methods that can tell.
+
+        Args:
+            problem: As for :meth:`value`.
+            seed: As for :meth:`value`.
+
+        Returns:
+            ``(n_train, n_valid)`` finite floats; their mean over validation points is what :meth:`value` gives with the same
+            seed. ``None`` for methods that value for all validation points together.
+        """
+        return None
+
 
 def _asked(source: Callable[[], T] | None, name: str, what: str) -> T:
     if source is None:

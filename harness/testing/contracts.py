@@ -162,6 +162,18 @@ class ValuatorContract(ComponentContract):
         random.seed(2)
         assert np.array_equal(first, self.component().value(problem, seed=3))
 
+    def test_values_are_the_mean_of_attributions(self) -> None:
+        """Where the method tells what a point does for each validation point."""
+        import numpy as np
+
+        for classes in (2, 3):
+            problem = self.problem(classes)
+            found = self.component().attributions(problem, seed=1)
+            if found is not None:
+                assert np.asarray(found).shape == (300, 60)
+                values = self.component().value(problem, seed=1)
+                assert np.allclose(np.mean(found, axis=1), values, rtol=1e-6, atol=1e-9 * np.abs(found).max())
+
     def test_the_problem_is_left_as_it_was(self) -> None:
         """Inputs are shared between stages."""
         import numpy as np

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.components import Looks, ValuationProblem
 from harness.errors import DataError
-from harness_valuators.network import TrajectoryValuator, along, errors, mean_gradient, passing
+from harness_valuators.network import TrajectoryValuator, along, errors, mean_gradient, pairwise, passing
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
@@ -41,14 +41,22 @@ class InRunShapley(TrajectoryValuator):
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64: shares in what the mean validation cross-entropy (nats) loses; nothing is random."""
-        return _step_by_step(problem) if self.every is None else _between_states(problem)
+        return (_step_by_step(problem) if self.every is None else _between_states(problem))[:, 0]
+
+    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+        """``(n_train, n_valid)`` float64: shares in what each validation point's cross-entropy (nats) loses.
+
+        Cost: O(E * N * M * d). What was not looked at yet in a step has no share in it, and the others so much more.
+        """
+        return _step_by_step(problem, each=True) if self.every is None else _between_states(problem, each=True)
 
 
-def _step_by_step(problem: ValuationProblem) -> FloatArray:
+def _step_by_step(problem: ValuationProblem, *, each: bool = False) -> FloatArray:
+    """``(n_train, n_valid)`` where ``each`` validation point is asked for, else their mean ``(n_train, 1)``."""
     import numpy as np
 
     t, y = problem.trajectory, problem.y_valid
-    (logits, features), values = passing(t), np.zeros(problem.n_train)
+    (logits, features), values = passing(t), np.zeros((problem.n_train, len(y) if each else 1))
     if t.glance_rows is None or t.glance_logits is None or t.glance_features is None:
         raise DataError(
             "The trajectory has no validation points as they were before each step (`glance_rows`).",
@@ -66,12 +74,18 @@ def _step_by_step(problem: ValuationProblem) -> FloatArray:
         total += latest[0][at].T @ latest[1][at]
         rows, epoch = batch[batch >= 0], step // per_epoch
         if len(rows):  # none where those that are valued are a few of those that were trained on
-            products = along(logits[epoch, rows], features[epoch, rows], problem.y_train[rows], total / seen.sum())
+            own = logits[epoch, rows], features[epoch, rows], problem.y_train[rows]
+            if each:
+                products = pairwise((errors(own[0], own[2]), own[1]), (latest[0], latest[1][:, :-1]))
+                products *= len(y) / seen.sum()
+            else:
+                products = along(*own, total / seen.sum())[:, None]
             values[rows] += t.learning_rates[step] / len(rows) * products
     return values
 
 
-def _between_states(problem: ValuationProblem) -> FloatArray:
+def _between_states(problem: ValuationProblem, *, each: bool = False) -> FloatArray:
+    """As :func:`_step_by_step`."""
     import numpy as np
 
     t = problem.trajectory
@@ -83,9 +97,13 @@ def _between_states(problem: ValuationProblem) -> FloatArray:
     for state, share in ((before, 1 - part), (before + 1, part)):
         factors = t.learning_rates / np.maximum(1, sizes) * share
         np.add.at(weights, (state[:, None], t.batches), factors[:, None])
-    values = np.zeros(problem.n_train)
+    values = np.zeros((problem.n_train, len(problem.y_valid) if each else 1))
     for state in np.flatnonzero(weights[:, :-1].any(axis=1)):
-        pull = mean_gradient(t.valid_logits[state], t.valid_features[state], problem.y_valid)
-        products = along(t.train_logits[state], t.train_features[state], problem.y_train, pull)
-        values += weights[state, :-1] * products
+        train = t.train_logits[state], t.train_features[state], problem.y_train
+        valid = t.valid_logits[state], t.valid_features[state], problem.y_valid
+        if each:
+            products = pairwise((errors(train[0], train[2]), train[1]), (errors(valid[0], valid[2]), valid[1]))
+        else:
+            products = along(*train, mean_gradient(*valid))[:, None]
+        values += weights[state, :-1, None] * products
     return values

@@ -10,7 +10,9 @@ from harness.components import ValuationProblem, Valuator
 from harness.progress import progress
 
 if TYPE_CHECKING:
-    from harness.types import BoolArray, FloatArray
+    from collections.abc import Iterator
+
+    from harness.types import BoolArray, FloatArray, IntArray
 
 BLOCK_ENTRIES = 2_000_000
 """Distances held at a time, which bounds the memory to about 100 MB whatever the size of the problem."""
@@ -35,6 +37,24 @@ class KnnShapley(Valuator):
         """``(n_train,)`` float64 exact values; nothing is random."""
         import numpy as np
 
+        total = np.zeros(problem.n_train)
+        for _, order, values in self._blocks(problem):
+            total += np.bincount(order.ravel(), weights=values.ravel(), minlength=problem.n_train)
+        return total / len(problem.y_valid)
+
+    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+        """``(n_train, n_valid)`` float64 exact values for each validation point alone."""
+        import numpy as np
+
+        found = np.empty((len(problem.y_valid), problem.n_train))
+        for rows, order, values in self._blocks(problem):
+            np.put_along_axis(found[rows], order, values, axis=1)
+        return found.T
+
+    def _blocks(self, problem: ValuationProblem) -> Iterator[tuple[slice, IntArray, FloatArray]]:
+        """Validation points by the block, their ``(m, N)`` neighbours, nearest first, and the values of these."""
+        import numpy as np
+
         from harness_valuators.distances import Distances
 
         n, k = problem.n_train, self.k
@@ -44,7 +64,6 @@ class KnnShapley(Valuator):
         factor = np.minimum(k, position) / (position * k)
         factor[-1] = 1 / max(n, k)
         distances = Distances(problem.x_train, problem.x_valid)
-        total = np.zeros(n)
         block = max(1, BLOCK_ENTRIES // n)
         with progress("validation points", total=len(problem.y_valid)) as bar:
             for begin in range(0, len(problem.y_valid), block):
@@ -55,9 +74,8 @@ class KnnShapley(Valuator):
                 tied = ~further.all(axis=1)
                 if tied.any():
                     values[tied] = _tied_values(match[tied], further[tied], factor)
-                total += np.bincount(order.ravel(), weights=values.ravel(), minlength=n)
+                yield rows, order, values
                 bar.advance(len(order))
-        return total / len(problem.y_valid)
 
 
 def _sorted_values(match: FloatArray, factor: FloatArray) -> FloatArray:

@@ -131,3 +131,9 @@ def along(logits: FloatArray, features: FloatArray, labels: IntArray, direction:
     products = features.astype(np.float64) @ direction[:, :-1].T + direction[:, -1]
     found: FloatArray = (errors(logits, labels) * products).sum(axis=1)
     return found
+
+
+def pairwise(train: tuple[FloatArray, FloatArray], valid: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """``(n, m)`` inner products of last-layer gradients, from errors ``(n, K)`` and features ``(n, d)`` of either side."""
+    found: FloatArray = (train[0] @ valid[0].T) * (train[1].astype("float64") @ valid[1].T.astype("float64") + 1)
+    return found

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.components import Looks, ValuationProblem
-from harness_valuators.network import TrajectoryValuator, along, mean_gradient
+from harness_valuators.network import TrajectoryValuator, along, errors, mean_gradient, pairwise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.components import Trajectory
     from harness.types import FloatArray
 
 
@@ -37,10 +40,24 @@ class TracIn(TrajectoryValuator):
 
         t = problem.trajectory
         values = np.zeros(problem.n_train)
-        for state, done in enumerate(t.steps):
-            if not done:
-                continue
-            rate = t.learning_rates[t.steps[state - 1] if state else 0 : done].mean()
+        for state, rate in _rates(t):
             pull = mean_gradient(t.valid_logits[state], t.valid_features[state], problem.y_valid)
             values += rate * along(t.train_logits[state], t.train_features[state], problem.y_train, pull)
         return values
+
+    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+        """``(n_train, n_valid)`` float64: what each validation point's cross-entropy (nats) loses. Cost: O(states * N * M * d)."""
+        import numpy as np
+
+        t, found = problem.trajectory, np.zeros((problem.n_train, len(problem.y_valid)))
+        for state, rate in _rates(t):
+            train = errors(t.train_logits[state], problem.y_train), t.train_features[state]
+            found += rate * pairwise(train, (errors(t.valid_logits[state], problem.y_valid), t.valid_features[state]))
+        return found
+
+
+def _rates(t: Trajectory) -> Iterator[tuple[int, float]]:
+    """States after the start, each with the mean learning rate of the steps since the one before it."""
+    for state, done in enumerate(t.steps):
+        if done:
+            yield state, float(t.learning_rates[t.steps[state - 1] if state else 0 : done].mean())

@@ -37,6 +37,18 @@ class Trak(TrajectoryValuator):
 
         Where gradients have more than k numbers, the seed draws the projection.
         """
+        train, solved = self._sides(problem, seed)
+        values: FloatArray = train @ solved.mean(axis=1)
+        return values
+
+    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+        """``(n_train, n_valid)`` float64: what the point adds to each validation point's margin (in logits), to first order."""
+        train, solved = self._sides(problem, seed)
+        found: FloatArray = train @ solved
+        return found
+
+    def _sides(self, problem: ValuationProblem, seed: int) -> tuple[FloatArray, FloatArray]:
+        """Training points' gradients ``(n_train, k)``, scaled by what they miss, and the solved ones of validation points."""
         import numpy as np
 
         t = problem.trajectory
@@ -50,10 +62,8 @@ class Trak(TrajectoryValuator):
         moments = train.T @ train
         size = self.damping * np.trace(moments) / len(moments)
         moments[np.diag_indices(len(moments))] += size
-        pull = np.linalg.lstsq(moments, valid.mean(axis=0), rcond=None)[0]
         missing = 1 - true_class(probabilities(t.train_logits[-1]), problem.y_train)
-        values: FloatArray = (train @ pull) * missing
-        return values
+        return train * missing[:, None], np.linalg.lstsq(moments, valid.T, rcond=None)[0]
 
 
 def _projected(logits: FloatArray, features: FloatArray, labels: IntArray, projection: FloatArray | None) -> FloatArray:
