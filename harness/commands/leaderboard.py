@@ -268,7 +268,7 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a submission: files, data, suite, and every figure against the predictions."""
+    """Check a submission: files, data, suite, every figure against the predictions, and boards of valuators."""
     from harness.report.check import check_records
 
     report = check_records(paths, suite=suite)
@@ -281,11 +281,14 @@ def check(
             "lacking": report.lacking,
             "notes": report.notes,
             "records": report.records,
+            "boards": report.boards,
             "scores": report.scores,
         }
         typer.echo(json.dumps(found | {"claimed": claimed}, indent=2, ensure_ascii=False))
         raise typer.Exit(0 if report.ok and not (strict and report.notes) else 1)
     records = plural(report.records, "record")
+    if report.boards:
+        records += f" and {plural(report.boards, 'board')} of valuators"
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in [*report.problems, *report.lacking]:

@@ -429,6 +429,7 @@ class Protocol:
                 self.model if "classifier" in method.component.needs else None,
                 trained if "classifier" in method.component.needs else None,
                 self.trace(method, data, "corrupted", self.suite.valuators),
+                valuation.judge == "retraining",
             )
         )
 

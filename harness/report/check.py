@@ -43,6 +43,7 @@ class Report:
         notes: What could not be checked, and why.
         records: Number of records looked at.
         scores: Number of figures computed again and found equal.
+        boards: Number of files of boards of valuators looked at.
         claimed: By board, the scores of which some record's figure was not computed again.
     """
 
@@ -51,6 +52,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     records: int = 0
     scores: int = 0
+    boards: int = 0
     claimed: dict[BoardKey, set[str]] = field(default_factory=dict)
 
     @property
@@ -63,7 +65,7 @@ def check_records(paths: Iterable[Path], *, suite: Path | None = None) -> Report
     """Check records as they would be checked before they are accepted.
 
     Args:
-        paths: Folders that hold records at any depth.
+        paths: Folders that hold records, or boards of valuators, at any depth.
         suite: The suite file that they claim to come from; its boards and the options of its arms must then be theirs.
 
     Returns:
@@ -72,9 +74,17 @@ def check_records(paths: Iterable[Path], *, suite: Path | None = None) -> Report
     Raises:
         InputError: A path does not exist or holds no record, or the suite file is not valid.
     """
+    from harness.valuation.checking import board_files, check_boards
+
     report = Report()
-    records = []
-    for folder in record_folders(paths):
+    records, places = [], list(paths)
+    files = board_files(places)
+    report.boards, valued = len(files), check_boards(files)
+    report.problems += valued.problems
+    report.notes += valued.notes
+    report.scores += valued.scores
+    alone = [place for place in places if board_files([place]) and not any(place.rglob(HEADER))]  # no arms
+    for folder in record_folders(place for place in places if place not in alone):
         report.records += 1
         try:
             record = read_record(folder)

@@ -34,9 +34,9 @@ from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.report import Leaderboard
-    from harness.running.valuations import Utilities
     from harness.suite import Suite
     from harness.valuation.board import Judged
+    from harness.valuation.datamodel import Retrainings
     from harness.valuation.report import ValuationReport
 
 
@@ -206,7 +206,7 @@ class _Harvest:
         self._plan, self._store, self._engine, self._folder, self._observers = plan, store, engine, folder, observers
         self._assessed: dict[str, list[Judged]] = {}
         self._thresholds = plan.suite.thresholds
-        self._utilities: dict[str, Utilities] = {}
+        self._utilities: dict[str, Retrainings] = {}
         self.records: list[RecordFolder] = []
         self.leaderboard: Leaderboard | None = None
         self.valuations: Sequence[ValuationReport] = ()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from harness.border.calls import calling
 from harness.border.frozen import frozen
-from harness.border.valuator import data_values
+from harness.border.valuator import attributions, data_values
 from harness.components.model import Model
 from harness.components.valuator import ValuationProblem, Valuator
 from harness.stages.base import Configured, Context, Inputs, Stage
@@ -41,9 +41,12 @@ class Assess(Stage[ValuationFindings]):
     model: Configured[Model] | None = None
     classifier: Stage[TrainedClassifier] | None = None
     trajectory: Stage[TracedTraining] | None = None
+    attributed: bool = False
+    """Whether what points do for single validation points is asked for as well, of methods that can tell."""
 
     def options(self) -> dict[str, Any]:
-        return {"valuator": self.valuator.identity, "fractions": list(self.fractions), "seed": self.seed}
+        asked = {"attributed": True} if self.attributed else {}
+        return {"valuator": self.valuator.identity, "fractions": list(self.fractions), "seed": self.seed, **asked}
 
     def compute(self, inputs: Inputs, context: Context) -> ValuationFindings:
         from harness.valuation.judge import assess, measure, warm_up
@@ -61,7 +64,10 @@ class Assess(Stage[ValuationFindings]):
         with calling(self.valuator.entry):
             warm_up(valuator, frozen(problem))
             measured = measure(valuator, frozen(problem), seed=self.seed)
+            given = valuator.attributions(frozen(problem), seed=self.seed) if self.attributed else None
         values = data_values(self.valuator.entry, measured.values, problem.n_train)
+        parts = None if given is None else attributions(self.valuator.entry, given, values, len(data.validation))
         context.facts["valuation"] = {"seconds": measured.seconds, "peak_bytes": measured.peak_bytes}
         test_x, test_y = inputs[self.test].rows, labels_of(data.test)
-        return ValuationFindings(values, assess(values, problem, data.noisy, test_x, test_y, fractions=self.fractions))
+        found = assess(values, problem, data.noisy, test_x, test_y, fractions=self.fractions)
+        return ValuationFindings(values, found, parts)

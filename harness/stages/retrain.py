@@ -1,4 +1,4 @@
-"""Train the classifier again on a random subset of the training set, and keep what it predicts for the test set."""
+"""Train the classifier again on a random subset of the training set, and keep what it predicts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from harness.border.calls import calling
 from harness.border.model import classifier, probabilities
 from harness.components.model import Model
 from harness.stages.base import Configured, Context, Inputs, Stage
-from harness.stages.contents.arrays import Probabilities
+from harness.stages.contents.arrays import Answers
 from harness.stages.contents.data import LoadedData
 
 
 @dataclass(frozen=True, eq=False)
-class Retrain(Stage[Probabilities]):
-    """``(n_test, K)`` probabilities of a classifier that was trained on a part of the training set. It is not kept itself."""
+class Retrain(Stage[Answers]):
+    """What a classifier says of test and validation points that was trained on a part of the training set, and is not kept."""
 
     kind: ClassVar[str] = "retrain"
-    gives: ClassVar = Probabilities
+    gives: ClassVar = Answers
 
     data: Stage[LoadedData]
     model: Configured[Model]
@@ -34,7 +34,7 @@ class Retrain(Stage[Probabilities]):
     def options(self) -> dict[str, Any]:
         return {"model": self.model.identity, "fraction": self.fraction, "subset": self.subset, "seed": self.seed}
 
-    def compute(self, inputs: Inputs, context: Context) -> Probabilities:
+    def compute(self, inputs: Inputs, context: Context) -> Answers:
         import numpy as np
 
         from harness.valuation.datamodel import subset_rows
@@ -43,14 +43,17 @@ class Retrain(Stage[Probabilities]):
         rows = subset_rows(len(data.train), self.fraction, self.subset)
         order = np.random.default_rng(self.seed).permutation(rows)
         with calling(self.model.entry):
-            found = self.model.component.fine_tune_resumable(
+            trained = self.model.component.fine_tune_resumable(
                 tuple(data.train[int(i)] for i in order),
                 num_labels=data.task.num_labels,
                 seed=self.seed,
                 unfinished=context.unfinished,
                 labels=data.task.labels,
             )
-        made = classifier(self.model.entry, found)
-        with calling(self.model.entry):
-            probs = made.predict_proba([example.texts for example in data.test])
-        return Probabilities(probabilities(self.model.entry, probs, "test examples", data.test, made.num_labels))
+        made = classifier(self.model.entry, trained)
+        found = {}
+        for split, examples in (("test", data.test), ("validation", data.validation)):
+            with calling(self.model.entry):
+                probs = made.predict_proba([example.texts for example in examples])
+            found[split] = probabilities(self.model.entry, probs, f"{split} examples", examples, made.num_labels)
+        return Answers(**found)

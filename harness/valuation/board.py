@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.types import FloatArray
+    from harness.valuation.datamodel import Retrainings
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Judged:
         figures: By name, what the values are worth (``auroc``, ``f1``, ``removal_area``, ...; higher is better, ``nan`` where
             not defined) and what they cost (``seconds``, ``peak_mb``).
         curves: Columns ``removed``, ``remove_high``, ``remove_low``.
+        retrainings: Of the draw, where retraining judges.
+        predicted: ``(m, n_valid)`` what the valuator predicts of single validation points for each retraining, if it can.
     """
 
     valuator: str
@@ -43,6 +46,8 @@ class Judged:
     values: FloatArray
     figures: Mapping[str, float]
     curves: pd.DataFrame
+    retrainings: Retrainings | None = None
+    predicted: FloatArray | None = None
 
     @classmethod
     def of(cls, valuator: str, draw: int, seed: int, assessed: AssessedValues, measured: Measured) -> Judged:

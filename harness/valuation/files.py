@@ -74,6 +74,7 @@ def to_json(reports: Sequence[ValuationReport]) -> str:
                 "stable": {n: "fixed" if s is None else None if math.isnan(s) else s for n, s in report.stable.items()},
                 "agreement": dict(zip(report.agreement.index, plain(report.agreement), strict=True)),
                 "curves": plain(report.curves),
+                "threshold": report.threshold,
             }
             for report in reports
         ],
@@ -105,6 +106,7 @@ def read_reports(place: Path) -> list[ValuationReport]:
                 },
                 agreement=pd.DataFrame.from_dict(found["agreement"], orient="index", dtype=float),
                 curves=pd.DataFrame(found["curves"]),
+                threshold=found.get("threshold"),
             )
             for found in json.loads(path.read_text(encoding="utf-8"))
         ]

@@ -23,6 +23,7 @@ COLUMNS = {
     "f1": ("F1", ".3f"),
     "removal_area": ("removal area", ".4f"),
     "lds": ("LDS", ".3f"),
+    "lds_points": ("LDS per point", ".3f"),
     "lds_uu": ("LDS of UU", ".3f"),
     "stability": ("stability", ".3f"),
     "seconds": ("seconds", ""),
@@ -39,14 +40,23 @@ MEANINGS = {
     "removal_area": "Mean gap in test accuracy between dropping the lowest- and the highest-valued points; 0 is chance.",
     "lds": "Linear datamodelling score: Spearman correlation, over random subsets of the training set, between the sum of "
     "their values and what retraining on them comes to (mean log-odds of the true class of test points); 0 is chance.",
-    "lds_uu": "The same for the share of unknown unknowns at the first threshold, fewer being better.",
+    "lds_points": "The same for the log-odds of each single validation point, predicted by what training points do for that "
+    "one, mean over these; of methods that can tell.",
+    "lds_uu": "As LDS, for the share of unknown unknowns at the first threshold, fewer being better.",
     "stability": "Mean Spearman correlation of the values between seeds, on one problem; fixed: no seed changes them.",
     "seconds": "Wall-clock time of one valuation, mean over draws and seeds.",
     "peak_mb": "Largest memory above what was in use before, in megabytes.",
 }
 """What the columns mean, for the pages."""
 
-RANGES = {"auroc": (0.0, 1.0), "f1": (0.0, 1.0), "removal_area": (-1.0, 1.0), "lds": (-1.0, 1.0), "lds_uu": (-1.0, 1.0)}
+RANGES = {
+    "auroc": (0.0, 1.0),
+    "f1": (0.0, 1.0),
+    "removal_area": (-1.0, 1.0),
+    "lds": (-1.0, 1.0),
+    "lds_points": (-1.0, 1.0),
+    "lds_uu": (-1.0, 1.0),
+}
 """The figures that have intervals and are tested, with their ranges; higher is better."""
 
 BETTER = {"auroc_min": max, "stability": max, "seconds": min, "peak_mb": min}
@@ -83,6 +93,7 @@ class ValuationReport:
         stable: By valuator, stability (:func:`harness.valuation.board.steadiness`).
         agreement: Spearman correlations between the valuators' values under the first seed, mean over draws.
         curves: Columns ``valuator``, ``draw``, ``seed``, ``removed``, ``remove_high``, ``remove_low``.
+        threshold: Confidence from which errors are unknown unknowns, where retraining judges.
     """
 
     dataset: str
@@ -93,6 +104,7 @@ class ValuationReport:
     stable: Mapping[str, float | None]
     agreement: pd.DataFrame
     curves: pd.DataFrame
+    threshold: float | None = None
 
     @cached_property
     def board(self) -> pd.DataFrame:
@@ -181,13 +193,14 @@ def _end(value: float) -> str:
     return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.0f}"
 
 
-def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> ValuationReport:
+def make_report(dataset: str, noise: float, items: Sequence[Judged], threshold: float | None = None) -> ValuationReport:
     """The report of one data set.
 
     Args:
         dataset: Name of the data set.
         noise: Share of flipped labels.
         items: In the suite's order.
+        threshold: Confidence from which errors are unknown unknowns.
     """
     import pandas as pd
 
@@ -204,6 +217,7 @@ def make_report(dataset: str, noise: float, items: Sequence[Judged]) -> Valuatio
         curves=pd.concat(curves, ignore_index=True)[
             ["valuator", "draw", "seed", "removed", "remove_high", "remove_low"]
         ],
+        threshold=threshold if any(item.retrainings is not None for item in items) else None,
     )
 
 

@@ -24,7 +24,7 @@ from harness.components.model import Classifier, Model
 from harness.components.trajectory import Trajectory
 from harness.records.model import ScoreRecord
 from harness.stages import contents as package
-from harness.stages.contents.arrays import Embeddings, Places, Probabilities, Values
+from harness.stages.contents.arrays import Answers, Embeddings, Places, Probabilities, Values
 from harness.stages.contents.attacks import AttackedExamples, AttackedPlaces, ElicitationCounts, ElicitedUnknowns
 from harness.stages.contents.base import Content
 from harness.stages.contents.classifier import TrainedClassifier
@@ -171,6 +171,7 @@ CONTENTS: dict[type[Content], st.SearchStrategy[Any]] = {
     SyntheticData: synthetic,
     Embeddings: st.integers(0, 3).flatmap(lambda n: rows(n, 4)).map(Embeddings),
     Values: st.integers(0, 3).flatmap(lambda n: rows(n, 0, np.float64)).map(Values),
+    Answers: st.integers(0, 3).flatmap(lambda n: st.builds(Answers, rows(n, 2), rows(n + 1, 2))),
     Probabilities: st.integers(0, 3).flatmap(lambda n: rows(n, 2)).map(Probabilities),
     ElicitedUnknowns: elicited(),
     AttackedExamples: attacked(),

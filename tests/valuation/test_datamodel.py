@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 from scipy.stats import spearmanr
 
 import harness
 from harness.errors import InputError
-from harness.valuation.datamodel import datamodelling_score, margin_utility, subset_rows, uu_utility
+from harness.valuation.checking import board_files, check_boards
+from harness.valuation.datamodel import datamodelling_score, margins, subset_rows, uu_utility
 
 
 @given(st.integers(1, 200), st.floats(0.01, 0.99), st.integers(0, 99))
@@ -30,15 +34,16 @@ def test_true_values_predict_an_additive_utility_and_others_do_not() -> None:
     values = rng.standard_normal(60)
     subsets = [subset_rows(60, 0.5, seed) for seed in range(40)]
     utility = np.array([values[rows].sum() for rows in subsets])
-    assert datamodelling_score(values, subsets, utility).value == pytest.approx(1)
-    assert datamodelling_score(-values, subsets, utility).value == pytest.approx(-1)
+    assert datamodelling_score(utility, utility).value == pytest.approx(1)
+    assert datamodelling_score(-utility, utility).value == pytest.approx(-1)
     noisy = utility + 3 * rng.standard_normal(40)
-    found = datamodelling_score(values, subsets, noisy)
+    found = datamodelling_score(utility, noisy)
     assert found.value == pytest.approx(spearmanr(utility, noisy).statistic)
     assert found.low < found.value < found.high
-    random = datamodelling_score(rng.standard_normal(60), subsets, utility)
+    other = rng.standard_normal(60)
+    random = datamodelling_score(np.array([other[rows].sum() for rows in subsets]), utility)
     assert random.low < 0 < random.high
-    assert np.isnan(datamodelling_score(np.ones(60), subsets, utility).value)
+    assert np.isnan(datamodelling_score(np.ones(40), utility).value)
 
 
 def test_the_interval_covers_the_score_of_many_subsets() -> None:
@@ -46,18 +51,33 @@ def test_the_interval_covers_the_score_of_many_subsets() -> None:
     values, noise = rng.standard_normal(80), 4.0
     many = [subset_rows(80, 0.5, seed) for seed in range(4000)]
     utility = np.array([values[rows].sum() for rows in many]) + noise * rng.standard_normal(4000)
-    truth = spearmanr([values[rows].sum() for rows in many], utility).statistic
+    predicted = np.array([values[rows].sum() for rows in many])
+    truth = spearmanr(predicted, utility).statistic
     hits = 0
     for start in range(0, 4000, 80):
-        found = datamodelling_score(values, many[start : start + 80], utility[start : start + 80])
+        found = datamodelling_score(predicted[start : start + 80], utility[start : start + 80])
         hits += found.low <= truth <= found.high
     assert hits >= 43, f"{hits} of 50"
+
+
+def test_the_score_of_points_is_the_mean_of_theirs_and_tells_more() -> None:
+    rng = np.random.default_rng(2)
+    members = rng.random((50, 60)) < 0.5
+    effects = rng.standard_normal((60, 100))
+    real = members @ effects + 8 * rng.standard_normal((50, 100))
+    found = datamodelling_score(members @ effects, real)
+    alone = [spearmanr(members @ effects[:, j], real[:, j]).statistic for j in range(100)]
+    assert found.value == pytest.approx(np.mean(alone))
+    one = datamodelling_score(members @ effects[:, 0], real[:, 0])
+    assert found.high - found.low < (one.high - one.low) / 2
+    real[:, 0] = 1.0  # a point whose utility never changes says nothing
+    assert datamodelling_score(members @ effects, real).value == pytest.approx(np.mean(alone[1:]))
 
 
 def test_utilities_by_hand() -> None:
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32)
     labels = np.array([0, 1, 1])
-    assert margin_utility(probs, labels) == pytest.approx(np.mean(np.log([9, 4, 3 / 7])), rel=1e-5)
+    assert margins(probs, labels) == pytest.approx(np.log([9, 4, 3 / 7]), rel=1e-5)
     assert uu_utility(probs, labels, 0.65) == pytest.approx(-1 / 3)
     assert uu_utility(probs, labels, 0.75) == 0
 
@@ -65,18 +85,52 @@ def test_utilities_by_hand() -> None:
 def test_a_suite_judged_by_retraining(run_tiny: Callable[..., Any]) -> None:
     change = (
         "valuators:\n",
-        "valuation: {noise: 0.25, judge: retraining, subsets: 10}\nvaluators:\n  random: random\n",
+        "valuation: {noise: 0.25, judge: retraining, subsets: 10}\nvaluators:\n  random: random\n  knn: knn-shapley\n",
     )
     run = run_tiny(change, arms=("only",))
     assert not run.failures
     (report,) = run.valuations
     assert report.primary == "lds"
-    assert set(report.board["valuator"]) == {"dvrl", "random"}
+    assert set(report.board["valuator"]) == {"dvrl", "random", "knn"}
     assert report.board[["lds", "lds_uu"]].abs().max().max() <= 1
     assert (report.board["lds_low"] <= report.board["lds_high"]).all()
+    points = dict(zip(report.board["valuator"], report.board["lds_points"], strict=True))
+    assert np.isfinite(points.pop("knn"))
+    assert np.isnan(list(points.values())).all()
     assert "LDS" in (run.folder / "valuators.md").read_text()
     again = run_tiny(change, arms=("only",))
     assert again.computed == 0
+    _check_of_what_was_kept(run.folder)
+
+
+def _check_of_what_was_kept(folder: Path) -> None:
+    file, arrays = folder / "valuators.json", folder / "valuators.safetensors"
+    found = check_boards(board_files([folder]))
+    assert not found.problems, found.problems
+    assert found.scores >= 3 * 12
+    right, kept = file.read_text(), arrays.read_bytes()
+
+    for name, at in (("lds_points", "knn"), ("lds", "dvrl"), ("lds_uu_low", "dvrl"), ("auroc", "random")):
+        content = json.loads(right)
+        (row,) = (row for row in content[0]["runs"] if row["valuator"] == at)
+        row[name] += 0.05
+        file.write_text(json.dumps(content))
+        problems = check_boards([file]).problems
+        assert any(f"{at}, draw 0, seed 0: {name} is given as" in problem for problem in problems), problems
+    content = json.loads(right)
+    content[0]["board"][0]["lds"] += 0.05
+    file.write_text(json.dumps(content))
+    assert any("lds on the board" in problem for problem in check_boards([file]).problems)
+    file.write_text(right)
+
+    changed = load_file(arrays)
+    dataset = content[0]["dataset"]
+    changed[f"{dataset}/0/predicted/knn/0"][:, 0] += 1.0
+    save_file(changed, arrays)
+    assert any("does not add up to the values" in problem for problem in check_boards([file]).problems)
+    arrays.unlink()
+    assert any("is missing" in problem for problem in check_boards([file]).problems)
+    arrays.write_bytes(kept)
 
 
 def test_a_classifier_that_cannot_be_trained_cannot_judge(suite_file: Callable[..., Any], tmp_path: Any) -> None:

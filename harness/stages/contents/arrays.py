@@ -73,3 +73,21 @@ class Probabilities(Content):
     def read(cls, folder: Path) -> Self:
         """Read what :meth:`write` wrote."""
         return cls(read_arrays(folder / "probs.safetensors")["probs"])
+
+
+@dataclass(frozen=True)
+class Answers(Content):
+    """``(n, K)`` float32 class probabilities of the ``test`` and of the ``validation`` examples."""
+
+    test: FloatArray
+    validation: FloatArray
+
+    def write(self, folder: Path) -> None:
+        """Two arrays, as float32."""
+        arrays = {"test": as_float32(self.test), "validation": as_float32(self.validation)}
+        write_arrays(folder / "answers.safetensors", arrays)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what :meth:`write` wrote."""
+        return cls(**read_arrays(folder / "answers.safetensors"))

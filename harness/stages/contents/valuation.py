@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.stages.contents.base import Content
-from harness.store.payload import read_arrays, read_json, write_arrays, write_json, write_parquet
+from harness.store.payload import as_float32, read_arrays, read_json, write_arrays, write_json, write_parquet
 from harness.types import FloatArray
 
 if TYPE_CHECKING:
@@ -21,14 +21,18 @@ class ValuationFindings(Content):
     Attributes:
         values: ``(n_train,)`` float64.
         assessed: What they are worth.
+        attributions: ``(n_train, n_valid)`` float32, what points do for single validation points; ``None`` where that was not
+            asked for or the method cannot tell.
     """
 
     values: FloatArray
     assessed: AssessedValues
+    attributions: FloatArray | None = None
 
     def write(self, folder: Path) -> None:
         """The values, the removal curves, and the figures as JSON."""
-        write_arrays(folder / "values.safetensors", {"values": self.values})
+        more = {} if self.attributions is None else {"attributions": as_float32(self.attributions)}
+        write_arrays(folder / "values.safetensors", {"values": self.values, **more})
         write_parquet(self.assessed.curves, folder / "curves.parquet")
         figures = {name: getattr(self.assessed, name) for name in ("auroc", "f1", "removal_area", "distinct")}
         write_json(folder / "assessed.json", figures)
@@ -41,7 +45,6 @@ class ValuationFindings(Content):
         from harness.valuation.judge import AssessedValues
 
         curves = pd.read_parquet(folder / "curves.parquet")
-        return cls(
-            read_arrays(folder / "values.safetensors")["values"],
-            AssessedValues(**read_json(folder / "assessed.json"), curves=curves),
-        )
+        arrays = read_arrays(folder / "values.safetensors")
+        assessed = AssessedValues(**read_json(folder / "assessed.json"), curves=curves)
+        return cls(arrays["values"], assessed, arrays.get("attributions"))

@@ -46,7 +46,7 @@ class TracIn(TrajectoryValuator):
         return values
 
     def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
-        """``(n_train, n_valid)`` float64: what each validation point's cross-entropy (nats) loses. Cost: O(states * N * M * d)."""
+        """``(n_train, n_valid)`` float64: what each validation point's cross-entropy (nats) loses."""
         import numpy as np
 
         t, found = problem.trajectory, np.zeros((problem.n_train, len(problem.y_valid)))
