@@ -70,7 +70,7 @@ def datamodelling_score(predicted: FloatArray, utility: FloatArray, *, seed: int
     p, u = (np.asarray(one, dtype=np.float64).reshape(len(one), -1) for one in (predicted, utility))
     (m, points), rng = p.shape, np.random.default_rng(seed)
     x, y = (rankdata(one, axis=0) - (m + 1) / 2 for one in (p, u))
-    counts = rng.multinomial(m, np.full(m, 1 / m), RESAMPLES)
+    counts = rng.multinomial(m, np.full(m, 1 / m), RESAMPLES).astype(np.float64)
     of_points = np.vstack([_correlations(x, y, np.ones((1, m))), _correlations(x, y, counts)])
     shares = np.vstack([np.ones((1, points)), rng.multinomial(points, np.full(points, 1 / points), RESAMPLES)])
     known = np.isfinite(of_points)
