@@ -43,4 +43,4 @@ def _assessments(suite: Suite, valuation: Valuation, dataset: str, interned: Int
         for valuator in suite.valuators:
             for own in suite.seeds:
                 stage = protocol.assess(valuator, valuation, own, draw)
-                yield Assessment(dataset, valuator, draw, own, stage, retrained)
+                yield Assessment(dataset, valuator, draw, own, stage, retrained, protocol.removed(valuation, stage))

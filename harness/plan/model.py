@@ -20,6 +20,7 @@ from harness.stages.given import Given
 from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.retrain import Retrain
+from harness.stages.retrain_without import RetrainWithout
 from harness.stages.sample import Sample
 from harness.stages.value import Value
 
@@ -94,6 +95,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """The classifier without a ``share`` of the training set: of highest values, of lowest ones, and at random."""
+
+    share: float
+    stages: tuple[RetrainWithout, RetrainWithout, Retrain]
+
+
+@dataclass(frozen=True)
 class Assessment:
     """One valuator on one draw of a data set under one seed, judged by what its values are worth."""
 
@@ -104,10 +113,13 @@ class Assessment:
     stage: Assess
     retrained: tuple[Retrain, ...] = ()
     """The classifier on random subsets, where retraining judges."""
+    removed: tuple[Removed, ...] = ()
+    """The classifier without the points of highest and of lowest values, where that is asked for."""
 
     def targets(self) -> list[Stage[Any]]:
         """The stages whose artifacts it is reported from."""
-        return [*self.retrained, self.stage, *([self.stage.data] if self.retrained else [])]
+        without = [stage for one in self.removed for stage in one.stages]
+        return [*self.retrained, *without, self.stage, *([self.stage.data] if self.retrained else [])]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from harness.plan.board import board, configured, used
-from harness.plan.model import ArmStages, Cell
+from harness.plan.model import ArmStages, Cell, Removed
 from harness.seeds import derive_seed
 from harness.stages.assess import Assess
 from harness.stages.attack_test import AttackTest
@@ -22,6 +22,7 @@ from harness.stages.label_noise import LabelNoise
 from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.retrain import Retrain
+from harness.stages.retrain_without import End, RetrainWithout
 from harness.stages.sample import Sample
 from harness.stages.trace import Trace
 from harness.stages.value import Value
@@ -398,6 +399,39 @@ class Protocol:
             )
             for number in range(valuation.subsets)
         )
+
+    def removed(self, valuation: Valuation, assessed: Assess) -> tuple[Removed, ...]:
+        """The classifier without the points of highest and lowest values, beside one without as many random ones."""
+        data, found = self.corrupted(valuation), []
+        for share in sorted(set(valuation.removal.network)):
+            said, seed = (
+                f"{share:.0%}".replace("%", " %"),
+                self._seed("retrain", "without"),
+            )  # one seed, so that curves compare
+            random = Retrain(
+                self._title("retrain", f"without {said}"),
+                data,
+                self.model,
+                round(1 - share, 9),
+                self._seed("without", str(share)),
+                seed,
+            )
+            high, low = (
+                self.interned(
+                    RetrainWithout(
+                        f"{assessed.title.replace('assess', 'retrain', 1)} · without {end} {said}",
+                        data,
+                        assessed,
+                        self.model,
+                        end,
+                        share,
+                        seed,
+                    )
+                )
+                for end in get_args(End)
+            )
+            found.append(Removed(share, (high, low, self.interned(random))))
+        return tuple(found)
 
     def assess(self, valuator: str, valuation: Valuation, seed: int, draw: int = 0) -> Assess:
         """The assessment of a valuator under a seed of its own, on this repetition's data, the problem's ``draw``."""

@@ -12,6 +12,7 @@ from harness.stages.contents.arrays import Answers
 from harness.stages.contents.data import CorruptedData
 from harness.store.payload import labels_of
 from harness.valuation.datamodel import Retrainings, subset_rows
+from harness.valuation.network import network_area, network_curves
 
 if TYPE_CHECKING:
     from harness.plan import Assessment
@@ -48,7 +49,12 @@ def judged(
     came = known[item.stage.data.id]
     predicted = None if found.attributions is None else came.predicted(found.attributions).astype("float32")
     figures = {**made.figures, **came.figures(found.values, predicted, taus[0])}
-    return replace(made, figures=figures, retrainings=came, predicted=predicted)
+    curves = None
+    if item.removed:
+        said = [tuple(Answers.read(artifact(stage).folder).test for stage in one.stages) for one in item.removed]
+        curves = network_curves([one.share for one in item.removed], said, came.test_labels)
+        figures["network_area"] = network_area(curves)
+    return replace(made, figures=figures, retrainings=came, predicted=predicted, network_curves=curves)
 
 
 def _retrainings(item: Assessment, artifact: Callable[[Stage[Any]], Artifact]) -> Retrainings:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.border.calls import calling
-from harness.border.model import classifier, probabilities
 from harness.components.model import Model
 from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Answers
 from harness.stages.contents.data import LoadedData
+from harness.stages.parts.training import answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,25 +34,7 @@ class Retrain(Stage[Answers]):
         return {"model": self.model.identity, "fraction": self.fraction, "subset": self.subset, "seed": self.seed}
 
     def compute(self, inputs: Inputs, context: Context) -> Answers:
-        import numpy as np
-
         from harness.valuation.datamodel import subset_rows
 
         data = inputs[self.data]
-        rows = subset_rows(len(data.train), self.fraction, self.subset)
-        order = np.random.default_rng(self.seed).permutation(rows)
-        with calling(self.model.entry):
-            trained = self.model.component.fine_tune_resumable(
-                tuple(data.train[int(i)] for i in order),
-                num_labels=data.task.num_labels,
-                seed=self.seed,
-                unfinished=context.unfinished,
-                labels=data.task.labels,
-            )
-        made = classifier(self.model.entry, trained)
-        found = {}
-        for split, examples in (("test", data.test), ("validation", data.validation)):
-            with calling(self.model.entry):
-                probs = made.predict_proba([example.texts for example in examples])
-            found[split] = probabilities(self.model.entry, probs, f"{split} examples", examples, made.num_labels)
-        return Answers(**found)
+        return answers(data, subset_rows(len(data.train), self.fraction, self.subset), self.model, self.seed, context)

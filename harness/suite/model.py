@@ -53,6 +53,9 @@ class Removal(Section):
     """Number of points of the curves besides the start."""
     largest: float = Field(0.5, gt=0, lt=1)
     """Largest share of the training set that is dropped."""
+    network: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Shares without which the network itself is trained again as well, twice for every valuator, draw and seed, such as
+    `[0.1, 0.2, 0.3]` (judge `retraining`). Default: none."""
 
 
 class Valuation(Section):

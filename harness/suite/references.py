@@ -69,6 +69,9 @@ def check_given(suite: Suite) -> Iterator[Finding]:
                 ("valuation", "judge"),
                 f"retrains the classifier of {dataset}, whose model {slot.model!r} ({model.use}) cannot be fine-tuned.",
             )
+        if suite.valuation is not None and suite.valuation.removal.network and suite.valuation.judge != "retraining":
+            message = "the network is trained again only where retraining judges: set `judge: retraining`."
+            yield Finding(("valuation", "removal", "network"), message)
         for name, arm in suite.arms.items():
             if arm.generate or arm.weights or arm.order:
                 if not model.component.trainable:

@@ -38,6 +38,7 @@ class Judged:
         curves: Columns ``removed``, ``remove_high``, ``remove_low``.
         retrainings: Of the draw, where retraining judges.
         predicted: ``(m, n_valid)`` what the valuator predicts of single validation points for each retraining, if it can.
+        network_curves: Columns of :func:`harness.valuation.network.network_curves`, where these are asked for.
     """
 
     valuator: str
@@ -48,6 +49,7 @@ class Judged:
     curves: pd.DataFrame
     retrainings: Retrainings | None = None
     predicted: FloatArray | None = None
+    network_curves: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, valuator: str, draw: int, seed: int, assessed: AssessedValues, measured: Measured) -> Judged:

@@ -13,6 +13,7 @@ from harness.store.payload import read_json
 from harness.valuation.evidence import ARRAYS, Evidence
 from harness.valuation.files import NAME, read_reports
 from harness.valuation.judge import area_between, noisy_label_auroc, noisy_label_f1
+from harness.valuation.network import network_area
 from harness.valuation.report import ValuationReport
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ def _scores(file: Path, report: ValuationReport, evidence: Evidence, checked: Ch
                 "removal_area": area_between(_curve(curves.get_group((run["valuator"], draw, run["seed"])))),
                 **retrained.figures(values, predicted, report.threshold),
             }
+            if report.network_curves is not None:
+                own = report.network_curves.query("valuator == @key[0] and draw == @draw and seed == @key[1]")
+                again["network_area"] = network_area(own)
             for name, found in again.items():
                 checked.compare(f"{where}: {name}", run.get(name), found)
             if predicted is not None:

@@ -74,6 +74,7 @@ def to_json(reports: Sequence[ValuationReport]) -> str:
                 "stable": {n: "fixed" if s is None else None if math.isnan(s) else s for n, s in report.stable.items()},
                 "agreement": dict(zip(report.agreement.index, plain(report.agreement), strict=True)),
                 "curves": plain(report.curves),
+                "network_curves": None if report.network_curves is None else plain(report.network_curves),
                 "threshold": report.threshold,
             }
             for report in reports
@@ -107,6 +108,7 @@ def read_reports(place: Path) -> list[ValuationReport]:
                 agreement=pd.DataFrame.from_dict(found["agreement"], orient="index", dtype=float),
                 curves=pd.DataFrame(found["curves"]),
                 threshold=found.get("threshold"),
+                network_curves=pd.DataFrame(found["network_curves"]) if found.get("network_curves") else None,
             )
             for found in json.loads(path.read_text(encoding="utf-8"))
         ]

@@ -145,9 +145,7 @@ def removal_curves(
     import numpy as np
     import pandas as pd
 
-    n = problem.n_train
-    shuffle = np.random.default_rng(0).permutation(n)
-    order = shuffle[np.argsort(np.asarray(values)[shuffle], kind="stable")]  # lowest first
+    n, order = problem.n_train, ascending(values)
 
     def accuracy(kept: IntArray) -> float:
         rows = np.sort(kept)
@@ -158,6 +156,15 @@ def removal_curves(
         drop = min(round(fraction * n), n - 1)
         rows.append((fraction, accuracy(order[: n - drop]), accuracy(order[drop:])))
     return pd.DataFrame(rows, columns=["removed", "remove_high", "remove_low"])
+
+
+def ascending(values: FloatArray) -> IntArray:
+    """``(n,)`` rows, lowest values first; equal values in an order fixed by a shuffle, not by position."""
+    import numpy as np
+
+    shuffle = np.random.default_rng(0).permutation(len(values))
+    rows: IntArray = shuffle[np.argsort(np.asarray(values)[shuffle], kind="stable")]
+    return rows
 
 
 def _accuracy(x: FloatArray, y: IntArray, test_x: FloatArray, test_y: IntArray) -> float:

@@ -22,6 +22,7 @@ COLUMNS = {
     "auroc_min": ("worst AUROC", ".3f"),
     "f1": ("F1", ".3f"),
     "removal_area": ("removal area", ".4f"),
+    "network_area": ("network area", ".4f"),
     "lds": ("LDS", ".3f"),
     "lds_points": ("LDS per point", ".3f"),
     "lds_uu": ("LDS of UU", ".3f"),
@@ -38,6 +39,7 @@ MEANINGS = {
     "auroc_min": "The AUROC of the worst draw and seed.",
     "f1": "F1 of calling the lowest-valued points flipped, as many as there are; chance is the flipped share.",
     "removal_area": "Mean gap in test accuracy between dropping the lowest- and the highest-valued points; 0 is chance.",
+    "network_area": "The same gap for the network itself, trained again without the lowest or highest values.",
     "lds": "Linear datamodelling score: Spearman correlation, over random subsets of the training set, between the sum of "
     "their values and what retraining on them comes to (mean log-odds of the true class of test points); 0 is chance.",
     "lds_points": "The same for the log-odds of each single validation point, predicted by what training points do for that "
@@ -53,6 +55,7 @@ RANGES = {
     "auroc": (0.0, 1.0),
     "f1": (0.0, 1.0),
     "removal_area": (-1.0, 1.0),
+    "network_area": (-1.0, 1.0),
     "lds": (-1.0, 1.0),
     "lds_points": (-1.0, 1.0),
     "lds_uu": (-1.0, 1.0),
@@ -94,6 +97,7 @@ class ValuationReport:
         agreement: Spearman correlations between the valuators' values under the first seed, mean over draws.
         curves: Columns ``valuator``, ``draw``, ``seed``, ``removed``, ``remove_high``, ``remove_low``.
         threshold: Confidence from which errors are unknown unknowns, where retraining judges.
+        network_curves: As ``curves``, of the network itself, with ``remove_random``; ``None`` where that was not asked for.
     """
 
     dataset: str
@@ -105,6 +109,7 @@ class ValuationReport:
     agreement: pd.DataFrame
     curves: pd.DataFrame
     threshold: float | None = None
+    network_curves: pd.DataFrame | None = None
 
     @cached_property
     def board(self) -> pd.DataFrame:
@@ -205,7 +210,14 @@ def make_report(dataset: str, noise: float, items: Sequence[Judged], threshold: 
     import pandas as pd
 
     runs = figures_of(items)
-    curves = [item.curves.assign(valuator=item.valuator, draw=item.draw, seed=item.seed) for item in items]
+    curves, of_network = (
+        [
+            frame.assign(valuator=i.valuator, draw=i.draw, seed=i.seed)
+            for i in items
+            if (frame := getattr(i, name)) is not None
+        ]
+        for name in ("curves", "network_curves")
+    )
     return ValuationReport(
         dataset=dataset,
         noise=noise,
@@ -217,6 +229,7 @@ def make_report(dataset: str, noise: float, items: Sequence[Judged], threshold: 
         curves=pd.concat(curves, ignore_index=True)[
             ["valuator", "draw", "seed", "removed", "remove_high", "remove_low"]
         ],
+        network_curves=pd.concat(of_network, ignore_index=True) if of_network else None,
         threshold=threshold if any(item.retrainings is not None for item in items) else None,
     )
 

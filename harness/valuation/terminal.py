@@ -13,7 +13,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from harness.valuation.report import ValuationReport
 
-LEAST = ("peak_mb", "f1", "auroc_min", "seconds", "stability", "lds_uu", "lds_points", "removal_area")
+LEAST = ("peak_mb", "f1", "auroc_min", "seconds", "stability", "lds_uu", "lds_points", "network_area", "removal_area")
 """Columns in the order in which they are left out; what ranks stays."""
 
 

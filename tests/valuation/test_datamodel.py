@@ -85,7 +85,8 @@ def test_utilities_by_hand() -> None:
 def test_a_suite_judged_by_retraining(run_tiny: Callable[..., Any]) -> None:
     change = (
         "valuators:\n",
-        "valuation: {noise: 0.25, judge: retraining, subsets: 10}\nvaluators:\n  random: random\n  knn: knn-shapley\n",
+        "valuation: {noise: 0.25, judge: retraining, subsets: 10, removal: {network: [0.3]}}\n"
+        "valuators:\n  random: random\n  knn: knn-shapley\n",
     )
     run = run_tiny(change, arms=("only",))
     assert not run.failures
@@ -97,6 +98,14 @@ def test_a_suite_judged_by_retraining(run_tiny: Callable[..., Any]) -> None:
     points = dict(zip(report.board["valuator"], report.board["lds_points"], strict=True))
     assert np.isfinite(points.pop("knn"))
     assert np.isnan(list(points.values())).all()
+    curves = report.network_curves
+    assert curves is not None
+    assert list(curves["removed"]) == [0.3] * 3
+    assert curves["remove_random"].nunique() == 1  # of one draw, whatever the valuator
+    gaps = (curves["remove_low"] - curves["remove_high"]).tolist()
+    areas = dict(zip(report.board["valuator"], report.board["network_area"], strict=True))
+    assert [areas[name] for name in curves["valuator"]] == pytest.approx(gaps)
+    assert "Removal curves of the network" in (run.folder / "valuators.html").read_text()
     assert "LDS" in (run.folder / "valuators.md").read_text()
     again = run_tiny(change, arms=("only",))
     assert again.computed == 0
@@ -110,7 +119,13 @@ def _check_of_what_was_kept(folder: Path) -> None:
     assert found.scores >= 3 * 12
     right, kept = file.read_text(), arrays.read_bytes()
 
-    for name, at in (("lds_points", "knn"), ("lds", "dvrl"), ("lds_uu_low", "dvrl"), ("auroc", "random")):
+    for name, at in (
+        ("lds_points", "knn"),
+        ("lds", "dvrl"),
+        ("lds_uu_low", "dvrl"),
+        ("auroc", "random"),
+        ("network_area", "knn"),
+    ):
         content = json.loads(right)
         (row,) = (row for row in content[0]["runs"] if row["valuator"] == at)
         row[name] += 0.05
@@ -131,6 +146,12 @@ def _check_of_what_was_kept(folder: Path) -> None:
     arrays.unlink()
     assert any("is missing" in problem for problem in check_boards([file]).problems)
     arrays.write_bytes(kept)
+
+
+def test_removal_of_the_network_needs_retraining(suite_file: Callable[..., Any]) -> None:
+    path = suite_file(("valuators:\n", "valuation: {removal: {network: [0.1]}}\nvaluators:\n"))
+    with pytest.raises(InputError, match=r"valuation.removal.network: .*judge: retraining"):
+        harness.load_suite(path)
 
 
 def test_a_classifier_that_cannot_be_trained_cannot_judge(suite_file: Callable[..., Any], tmp_path: Any) -> None:

@@ -48,6 +48,9 @@ def valuation_page(reports: Sequence[ValuationReport], *, title: str) -> str:
 
 def _section(report: ValuationReport, key: str) -> dict[str, Any]:
     repeated = int(report.board["draws"].max() * report.board["seeds"].max())
+    charts = [_curves(report, key, repeated, network=False), _agreement(report, key)]
+    if report.network_curves is not None:
+        charts.insert(1, _curves(report, key, repeated, network=True))
     return {
         "key": key,
         "title": report.dataset,
@@ -58,15 +61,16 @@ def _section(report: ValuationReport, key: str) -> dict[str, Any]:
         "ranked": report.draws > 1,
         "headings": [heading for heading, _ in report.columns.values()],
         "rows": report.rows(),
-        "figures": [chart_context(chart) for chart in (_curves(report, key, repeated), _agreement(report, key))],
+        "figures": [chart_context(chart) for chart in charts],
     }
 
 
-def _curves(report: ValuationReport, key: str, repeated: int) -> Chart:
-    """A panel per valuator with its two removal curves."""
-    order = list(report.board["valuator"])
-    long = report.curves.rename(columns={"removed": "share", **FIRST}).melt(
-        ["valuator", "draw", "seed", "share"], list(FIRST.values()), "first", "accuracy"
+def _curves(report: ValuationReport, key: str, repeated: int, *, network: bool) -> Chart:
+    """A panel per valuator with its removal curves: of a logistic regression, or of the network."""
+    order, first = list(report.board["valuator"]), FIRST | ({"remove_random": "at random"} if network else {})
+    given = report.network_curves if network and report.network_curves is not None else report.curves
+    long = given.rename(columns={"removed": "share", **first}).melt(
+        ["valuator", "draw", "seed", "share"], list(first.values()), "first", "accuracy"
     )
     grouped = long.groupby(["valuator", "first", "share"], sort=False)["accuracy"]
     frame = grouped.agg(["mean", "min", "max"]).round(4).reset_index().rename(columns={"min": "low", "max": "high"})
@@ -117,14 +121,16 @@ def _curves(report: ValuationReport, key: str, repeated: int) -> Chart:
         },
         "usermeta": {"cell": cell, "panels": len(order), "axis": 64},
     }
-    areas = ", ".join(f"{row['valuator']} {row['removal_area']:.3f}" for row in report.board.to_dict("records"))
+    what = "the network, trained again" if network else "a logistic regression"
+    area = "network_area" if network else "removal_area"
+    areas = ", ".join(f"{row['valuator']} {row[area]:.3f}" for row in report.board.to_dict("records"))
     rows = [
         [row["valuator"], row["first"], f"{row['share']:.0%}", f"{row['mean']:.1%}"] for row in frame.to_dict("records")
     ]
     return Chart(
-        f"{key}-curves",
-        "Removal curves",
-        "Test accuracy of a logistic regression after dropping the highest- or the lowest-valued share of the training set. "
+        f"{key}-network" if network else f"{key}-curves",
+        "Removal curves of the network" if network else "Removal curves",
+        f"Test accuracy of {what} after dropping the highest- or the lowest-valued share of the training set. "
         f"The further the two curves part, the more the values say. {spread(repeated, 'run')}",
         f"Mean gap between the curves: {areas}.",
         spec,
