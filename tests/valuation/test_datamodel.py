@@ -85,8 +85,10 @@ def test_utilities_by_hand() -> None:
 def test_a_suite_judged_by_retraining(run_tiny: Callable[..., Any]) -> None:
     change = (
         "valuators:\n",
-        "valuation: {noise: 0.25, judge: retraining, subsets: 10, removal: {network: [0.3]}}\n"
-        "valuators:\n  random: random\n  knn: knn-shapley\n",
+        (
+            "valuation: {noise: 0.25, judge: retraining, subsets: 10, removal: {network: [0.3]}}\n"
+            "valuators:\n  random: random\n  knn: knn-shapley\n"
+        ),
     )
     run = run_tiny(change, arms=("only",))
     assert not run.failures
