@@ -35,6 +35,8 @@ def trajectory(entry: Entry, found: Any, looks: Looks, n_train: int, n_valid: in
         raise fault(entry, f"returned {len(found.steps)} states of its training; expected {len(states)}")
     seen = [name for name in ("passing_logits", "passing_features") if looks.passing]
     seen += [name for name in ("glance_logits", "glance_features", "glance_rows") if looks.validation]
+    seen += ["products"] if looks.products else []
+    seen += [name for name in ("train_gradients", "valid_gradients") if looks.gradients]
     if missing := [name for name in seen if getattr(found, name) is None]:
         raise fault(entry, f"returned a trajectory without {missing[0]}, which was asked for")
     for name in ("train_logits", "train_features", "valid_logits", "valid_features", "learning_rates", *seen):

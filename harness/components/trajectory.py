@@ -29,12 +29,18 @@ class Looks:
         every: Steps between further states, of which one is before the first step; ``None`` for no further ones.
         validation: Validation points that are looked at before every step, without dropout. They take turns, in an order that
             is drawn anew for each round.
+        products: Inner products of each training point's gradient, in the step that learns from it, with that of the
+            validation points before it, by the parameters of the whole network. A backward pass over these.
+        gradients: Numbers to which each point's gradient by the whole network is projected in every state; 0 for none. A
+            backward pass over all points.
     """
 
     passing: bool = False
     states: Literal["none", "last", "epochs"] = "none"
     every: int | None = None
     validation: int = 0
+    products: bool = False
+    gradients: int = 0
 
     def wants(self, done: int, last: bool, total: int) -> bool:
         """Whether there is a state after ``done`` of ``total`` steps; ``last``: it is the end of an epoch."""
@@ -45,12 +51,16 @@ class Looks:
     def along(self, other: Looks) -> Looks | None:
         """What has both; ``None`` where one look cannot serve both to the bit."""
         both = (self, other)
-        apart = [{value for looks in both if (value := getattr(looks, name))} for name in ("every", "validation")]
+        apart = [
+            {value for looks in both if (value := getattr(looks, name))}
+            for name in ("every", "validation", "gradients")
+        ]
         if any(len(values) > 1 for values in apart):
             return None
         states = max((looks.states for looks in both), key=("none", "last", "epochs").index)
-        every, validation = (max(values, default=None) for values in apart)
-        return Looks(self.passing or other.passing, states, every, validation or 0)
+        every, validation, gradients = (max(values, default=None) for values in apart)
+        passing, products = (getattr(self, name) or getattr(other, name) for name in ("passing", "products"))
+        return Looks(passing, states, every, validation or 0, products, gradients or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,11 @@ class Trajectory:
         glance_rows: ``(s, v)`` int64, the validation points that were looked at before each step.
         glance_logits: ``(s, v, K)`` float32, theirs, without dropout.
         glance_features: ``(s, v, d)`` float32, theirs.
+        products: ``(s, b)`` float64, in the order of ``batches``: of each point's share in the gradient of its batch's loss,
+            with dropout, with the gradient of the mean cross-entropy of the points that were looked at before the step.
+        train_gradients: ``(c, n_train, g)`` float32, projected gradients of the log-odds ``log(p / (1 - p))`` of each point's
+            label by all parameters, without dropout. That of its cross-entropy is ``-(1 - p)`` times as large.
+        valid_gradients: ``(c, n_valid, g)`` float32, likewise, by the same projection.
 
     Raises:
         harness.errors.DataError: Shapes that do not fit, or steps, batches and rates that describe no training.
@@ -93,6 +108,9 @@ class Trajectory:
     glance_rows: IntArray | None = None
     glance_logits: FloatArray | None = None
     glance_features: FloatArray | None = None
+    products: FloatArray | None = None
+    train_gradients: FloatArray | None = None
+    valid_gradients: FloatArray | None = None
 
     def __post_init__(self) -> None:
         import numpy as np
@@ -112,6 +130,14 @@ class Trajectory:
                 if array is not None and (array.ndim != 3 or array.shape[:2] != (rows, columns)):
                     shape = f"({rows}, {columns}, size)"
                     raise DataError(f"{name} has the shape {array.shape}; expected ({what}, size) = {shape}.")
+        for name, begins in (
+            ("products", self.batches.shape),
+            ("train_gradients", (c, n)),
+            ("valid_gradients", (c, m)),
+        ):
+            array = getattr(self, name)
+            if array is not None and array.shape[:2] != begins:
+                raise DataError(f"{name} has the shape {array.shape}; it must begin with {begins}.")
         for what in ("logits", "features"):
             found = {part: array.shape[2] for part in first if (array := getattr(self, f"{part}_{what}")) is not None}
             for part, size in found.items():
@@ -149,7 +175,7 @@ class Trajectory:
 
         places = np.full(self.n_train + 1, -1, dtype=np.int64)  # the last is for -1
         places[rows] = np.arange(len(rows))
-        names = ("train_logits", "train_features", "passing_logits", "passing_features")
+        names = ("train_logits", "train_features", "passing_logits", "passing_features", "train_gradients")
         arrays: dict[str, Any] = {name: array[:, rows] for name in names if (array := getattr(self, name)) is not None}
         return replace(self, batches=places[self.batches], **arrays)
 
@@ -159,8 +185,13 @@ class Trajectory:
 
         total, per_epoch = len(self.batches), len(self.batches) // self.epochs
         kept = np.asarray([looks.wants(int(done), done % per_epoch == 0, total) for done in self.steps], dtype=bool)
-        states = ("train_logits", "train_features", "valid_logits", "valid_features", "steps")
-        arrays: dict[str, Any] = {name: getattr(self, name)[kept] for name in states}
+        parts = [f"{part}_{what}" for part in ("train", "valid") for what in ("logits", "features", "gradients")]
+        states = {name: array for name in ("steps", *parts) if (array := getattr(self, name)) is not None}
+        arrays: dict[str, Any] = {name: array[kept] for name, array in states.items()}
+        if not looks.gradients:
+            arrays |= dict.fromkeys(("train_gradients", "valid_gradients"))
+        if not looks.products:
+            arrays["products"] = None
         if not looks.passing:
             arrays |= dict.fromkeys(("passing_logits", "passing_features"))
         if not looks.validation:

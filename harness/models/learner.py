@@ -15,6 +15,7 @@ from harness.components.model import Encoding
 from harness.models.attention import attend, groups_of
 from harness.models.dropout import Dropout
 from harness.models.feed import Feed, outputs_of
+from harness.models.gradients import Words
 from harness.models.packed import Layer, Parts, Rates, parts_of
 from harness.models.runtime import moved
 
@@ -39,6 +40,9 @@ class Learner(Protocol):
 
     def whole(self, rest: Rest | None) -> AbstractContextManager[None]:
         """Inside of :meth:`compact`, the context of a look at the whole model as it would be if training ended here."""
+
+    def tokens(self, rows: IntArray) -> tuple[IntArray, Words | None]:
+        """Of which of these examples each token is that layers read one after the other, and embeddings that have no layer."""
 
     def beside(self, encodings: Sequence[Encoding], rest: Rest | None) -> Learner:
         """Inside of :meth:`compact`, what gives logits of other texts by the same parameters as they are at that time.
@@ -80,6 +84,10 @@ class PaddedLearner:
     def whole(self, rest: Rest | None) -> AbstractContextManager[None]:
         """It is whole all along."""
         return nullcontext()
+
+    def tokens(self, rows: IntArray) -> tuple[IntArray, None]:
+        """Layers read one example after the other."""
+        return np.arange(len(rows)), None
 
     def beside(self, encodings: Sequence[Encoding], rest: Rest | None) -> PaddedLearner:
         """See :class:`Learner`."""
@@ -187,8 +195,25 @@ class PackedLearner:
         foreign = np.setdiff1d(found._ids, trained)
         places = np.full(int(max(trained.max(), found._ids.max())) + 1, -1, dtype=np.int64)
         places[trained], places[foreign] = np.arange(len(trained)), len(trained) + np.arange(len(foreign))
-        found._ids, found._padding = places[found._ids], None
+        padding = found._padding
+        inside = padding is not None and padding < len(places) and places[padding] >= 0
+        found._ids, found._padding = places[found._ids], int(places[padding]) if inside else None
         found._apart = aside.index_select(0, moved(foreign, self._device)), rest
+        return found
+
+    def tokens(self, rows: IntArray) -> tuple[IntArray, Words]:
+        """See :class:`Learner`; words are added to positions, which have a layer."""
+        tokens = self._tokens(rows)
+        words = Words(
+            self._parts.embeddings.word_embeddings.weight, self._ids[tokens], self._parts.embeddings.position_embeddings
+        )
+        return np.repeat(np.arange(len(rows)), self._lengths[rows]), words
+
+    def _tokens(self, rows: IntArray) -> IntArray:
+        """Where the tokens of these examples are, one example after the other."""
+        lengths = self._lengths[rows]
+        first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        found: IntArray = np.arange(int(lengths.sum())) + np.repeat(self._starts[rows] - first, lengths)
         return found
 
     def _words(self) -> Tensor:
@@ -203,7 +228,7 @@ class PackedLearner:
         """See :class:`Learner`; ``rows`` must be in the order of :meth:`order`."""
         lengths = self._lengths[rows]
         first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        tokens = np.arange(int(lengths.sum())) + np.repeat(self._starts[rows] - first, lengths)
+        tokens = self._tokens(rows)
         groups = groups_of(lengths.tolist(), self._device)
         states = self._embed(tokens)
         *body, last = zip(self._parts.layers, self._parts.rates, strict=True)

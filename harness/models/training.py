@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -76,7 +76,9 @@ class TrainingSet:
 class Watch(Protocol):
     """Looks on while a classifier is trained, and changes nothing of it."""
 
-    def begin(self, beside: Callable[[Sequence[Encoding]], Learner], epochs: int, per_epoch: int, size: int) -> None:
+    def begin(
+        self, learner: Learner, beside: Callable[[Sequence[Encoding]], Learner], epochs: int, per_epoch: int, size: int
+    ) -> None:
         """Training begins, in steps on ``size`` examples at most; ``beside`` gives logits of other texts by what is trained."""
 
     def state(self, done: int, last: bool) -> bool:
@@ -92,7 +94,13 @@ class Watch(Protocol):
         """The next step is step ``done``; the model is in evaluation mode, and not whole."""
 
     def passing(self, rows: IntArray, logits: Tensor) -> None:
-        """These are the logits of training examples in step; of examples of which memory ran out, they come again."""
+        """These are the logits of training examples, before a step learns from them."""
+
+    def forward(self) -> AbstractContextManager[None]:
+        """The context of a forward pass of training."""
+
+    def again(self) -> None:
+        """Memory ran out: what has passed by in this step comes again, in smaller parts."""
 
     def step(self, done: int, rows: IntArray, rate: float) -> None:
         """Step ``done`` was taken on these training examples, with this learning rate."""
@@ -208,7 +216,13 @@ class _Run:
         options, train, watch = self._options, self._train, self._watch
         if watch is not None:
             beside = self._learner.beside
-            watch.begin(lambda texts: beside(texts, self._rest), options.epochs, self._per_epoch, options.batch_size)
+            watch.begin(
+                self._learner,
+                lambda texts: beside(texts, self._rest),
+                options.epochs,
+                self._per_epoch,
+                options.batch_size,
+            )
         done = 0 if keeper is None else self._resume(keeper)
         self._model.train()
         if not done:
@@ -288,11 +302,13 @@ class _Run:
                 "out of memory: batches of %d are computed in %d parts from here on", len(rows), self._parts
             )
             self._restore(generators)
+            if self._watch is not None:
+                self._watch.again()
             if self._runtime.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def _part(self, rows: IntArray, of: int) -> float:
-        with self._runtime.arithmetic():
+        with self._runtime.arithmetic(), nullcontext() if self._watch is None else self._watch.forward():
             logits = self._learner.logits(rows)
         if self._watch is not None:
             self._watch.passing(rows, logits)

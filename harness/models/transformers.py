@@ -168,7 +168,12 @@ class TransformersModel(TracedModel):
         from harness.models.tracing import Recorder
         from harness.seeds import derive_seed
 
-        recorder = Recorder([example.texts for example in validation], looks, derive_seed(seed, "looks"))
+        recorder = Recorder(
+            [example.texts for example in validation],
+            [example.label for example in validation],
+            looks,
+            derive_seed(seed, "looks"),
+        )
         self._fine_tuned(
             train,
             num_labels=num_labels,
@@ -230,7 +235,7 @@ class TransformersModel(TracedModel):
         with seeded(derive_seed(seed, "dropout"), runtime.device):
             encodings = encoder([example.texts for example in train])
             if recorder is not None:
-                recorder.meet(model, feed, runtime, encodings, encoder)
+                recorder.meet(model, feed, runtime, encodings, targets, encoder)
             train_classifier(
                 model,
                 TrainingSet(encodings, targets, factors, feed, order),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -152,7 +153,7 @@ class Onlooker:
     def __init__(self, model, train):
         self.model, self.train, self.seen, self.passed = model, train, [], []
 
-    def begin(self, beside, epochs, per_epoch, size):
+    def begin(self, learner, beside, epochs, per_epoch, size):
         self.beside = beside(self.train.encodings[:3])
 
     def glances(self):
@@ -162,6 +163,9 @@ class Onlooker:
         assert not self.model.training
         with torch.inference_mode():
             assert self.beside.logits(self.beside.order(np.arange(3))).shape[0] == 3
+
+    def forward(self):
+        return nullcontext()
 
     def passing(self, rows, logits):
         self.passed.extend(rows)
@@ -206,8 +210,8 @@ def test_a_network_without_one_vector_for_each_text_is_refused():
     model = hf.AutoModelForSequenceClassification.from_config(config)
     _, train = tiny("bert")
     feed = Feed(0, segments=False)
-    recorder = Recorder([], EPOCHS, 0)
-    recorder.meet(model, feed, CPU, train.encodings, lambda texts: [])
+    recorder = Recorder([], [], EPOCHS, 0)
+    recorder.meet(model, feed, CPU, train.encodings, train.labels, lambda texts: [])
     with pytest.raises(InputError, match="GPT2ForSequenceClassification gives no features"):
         train_classifier(
             model,

@@ -21,7 +21,16 @@ ARRAYS = (
 )
 """Arrays that are always there."""
 
-SEEN = ("passing_logits", "passing_features", "glance_rows", "glance_logits", "glance_features")
+SEEN = (
+    "passing_logits",
+    "passing_features",
+    "glance_rows",
+    "glance_logits",
+    "glance_features",
+    "products",
+    "train_gradients",
+    "valid_gradients",
+)
 """Arrays that are there if they were asked for."""
 
 

@@ -1,4 +1,4 @@
-"""In-Run Data Shapley (Wang et al. 2025, ICLR), of first order and of the last layer."""
+"""In-Run Data Shapley (Wang et al. 2025, ICLR), of first order, of the last layer or of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.components import Looks, ValuationProblem
 from harness.errors import DataError
-from harness_valuators.network import TrajectoryValuator, along, errors, mean_gradient, pairwise, passing
+from harness_valuators.network import Layers, TrajectoryValuator, along, errors, mean_gradient, pairwise, passing
 
 if TYPE_CHECKING:
     from harness.types import FloatArray
@@ -20,8 +20,9 @@ class InRunShapley(TrajectoryValuator):
     To first order a point's share in a step of gradient descent is the inner product of its gradient in that step (with
     dropout, as it is learned from) with the validation gradient before it (theorem 3), here of the last layer, by the ghost
     inner product. The validation gradient is that of a few points, which are looked at before each step, and of the others as
-    they were when it was last their turn. Steps are taken for those of plain gradient descent with the learning rates of
-    training, which in truth divides gradients by their usual size (AdamW).
+    they were when it was last their turn; of `all` layers it is that of the few points alone, and costs a backward pass. Steps
+    are taken for those of plain gradient descent with the learning rates of training, which in truth divides gradients by
+    their usual size (AdamW).
     """
 
     api_version: ClassVar[int] = 1
@@ -29,26 +30,48 @@ class InRunShapley(TrajectoryValuator):
     validation: int = Field(default=4, ge=1)
     """Validation points that are looked at before each step."""
 
+    layers: Layers = "last"
+    """Gradients by the parameters of the last layer, or of all layers."""
+
     every: int | None = Field(default=None, ge=1)
-    """Look at all points without dropout every so many steps instead, each time a forward pass over them, and interpolate
-    between; 1 is exact, and dear."""
+    """Of the last layer: look at all points without dropout every so many steps instead, each time a forward pass over them,
+    and interpolate between; 1 is exact, and dear."""
 
     def looks(self) -> Looks:
         """See :meth:`harness.components.Valuator.looks`."""
+        if self.layers == "all":
+            return Looks(validation=self.validation, products=True)
         if self.every is None:
             return Looks(passing=True, validation=self.validation)
         return Looks(states="epochs", every=self.every)
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64: shares in what the mean validation cross-entropy (nats) loses; nothing is random."""
+        if self.layers == "all":
+            return _whole_network(problem)
         return (_step_by_step(problem) if self.every is None else _between_states(problem))[:, 0]
 
-    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
+    def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray | None:
         """``(n_train, n_valid)`` float64: shares in what each validation point's cross-entropy (nats) loses.
 
-        Cost: O(E * N * M * d). What was not looked at yet in a step has no share in it, and the others so much more.
+        Of `all` layers it is not known. Cost: O(E * N * M * d). What was not looked at yet in a step has no share in it, and the others so much more.
         """
+        if self.layers == "all":
+            return None
         return _step_by_step(problem, each=True) if self.every is None else _between_states(problem, each=True)
+
+
+def _whole_network(problem: ValuationProblem) -> FloatArray:
+    import numpy as np
+
+    t, values = problem.trajectory, np.zeros(problem.n_train + 1)  # the last one is for -1
+    if t.products is None:
+        raise DataError(
+            "The trajectory has no inner products of gradients of the whole network (`products`).",
+            hint="Set `layers: last`, or record them.",
+        )
+    np.add.at(values, t.batches, t.learning_rates[:, None] * t.products)
+    return values[:-1]
 
 
 def _step_by_step(problem: ValuationProblem, *, each: bool = False) -> FloatArray:

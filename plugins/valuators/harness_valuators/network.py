@@ -76,6 +76,26 @@ class Hardness(Recording):
         return logits[which], features[which]
 
 
+Layers = Literal["last", "all"]
+"""By which parameters gradients are taken."""
+
+
+def gradients(trajectory: Trajectory, state: int) -> tuple[FloatArray, FloatArray]:
+    """``(n_train, g)`` and ``(n_valid, g)`` projected gradients of log-odds by the whole network, float64.
+
+    Raises:
+        DataError: The trajectory has none.
+    """
+    import numpy as np
+
+    if trajectory.train_gradients is None or trajectory.valid_gradients is None:
+        raise DataError(
+            "The trajectory has no gradients of the whole network (`train_gradients`).",
+            hint="Set `layers: last`, or record them.",
+        )
+    return trajectory.train_gradients[state].astype(np.float64), trajectory.valid_gradients[state].astype(np.float64)
+
+
 def passing(trajectory: Trajectory) -> tuple[FloatArray, FloatArray]:
     """``(epochs, n, K)`` logits and ``(epochs, n, d)`` features of training points as they passed by.
 

@@ -1,4 +1,4 @@
-"""TRAK (Park et al. 2023, ICML), of the last layer."""
+"""TRAK (Park et al. 2023, ICML), of the last layer or of all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.components import Looks, ValuationProblem
-from harness_valuators.network import TrajectoryValuator, probabilities, true_class
+from harness_valuators.network import Layers, TrajectoryValuator, gradients, probabilities, true_class
 
 if TYPE_CHECKING:
     from harness.types import FloatArray, IntArray
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 class Trak(TrajectoryValuator):
     """Influence on validation margins by randomly projected gradients (Park et al. 2023). Cost: O(N * K * d * k + k^3).
 
-    Eq. 13 with the gradients of the last layer after fine-tuning, whose other layers count as fixed; one network, where the
-    paper averages over several.
+    Eq. 13 with the gradients of the last layer after fine-tuning, whose other layers count as fixed, or with those of the whole
+    network, as in the paper: O(N * k^2 + k^3), and a backward pass over all points. One network, where the paper averages over
+    several.
     """
 
     api_version: ClassVar[int] = 1
 
+    layers: Layers = "last"
+    """Gradients by the parameters of the last layer, or of all layers."""
+
     dimensions: int = Field(default=512, ge=1)
-    """Size k of the projection; gradients that are no larger are taken as they are."""
+    """Size k of the projection; gradients that are no larger are taken as they are. Of `all` layers the seed of fine-tuning
+    draws it."""
 
     damping: float = Field(default=1e-3, ge=0)
     """Added to the diagonal of the gradients' second moments, as a share of its mean."""
 
     def looks(self) -> Looks:
         """See :meth:`harness.components.Valuator.looks`."""
-        return Looks(states="last")
+        return Looks(states="last", gradients=self.dimensions if self.layers == "all" else 0)
 
     def value(self, problem: ValuationProblem, *, seed: int) -> FloatArray:
         """``(n_train,)`` float64: what the point adds to the mean validation margin (in logits), to first order.
@@ -52,18 +57,26 @@ class Trak(TrajectoryValuator):
         import numpy as np
 
         t = problem.trajectory
-        k, width = problem.num_classes, t.train_features.shape[2] + 1
-        projection = None
-        if k * width > self.dimensions:
-            rng = np.random.default_rng(seed)
-            projection = rng.standard_normal((k, width, self.dimensions)) / np.sqrt(self.dimensions)
-        train = _projected(t.train_logits[-1], t.train_features[-1], problem.y_train, projection)
-        valid = _projected(t.valid_logits[-1], t.valid_features[-1], problem.y_valid, projection)
+        train, valid = gradients(t, -1) if self.layers == "all" else self._of_last_layer(problem, seed)
         moments = train.T @ train
         size = self.damping * np.trace(moments) / len(moments)
         moments[np.diag_indices(len(moments))] += size
         missing = 1 - true_class(probabilities(t.train_logits[-1]), problem.y_train)
         return train * missing[:, None], np.linalg.lstsq(moments, valid.T, rcond=None)[0]
+
+    def _of_last_layer(self, problem: ValuationProblem, seed: int) -> tuple[FloatArray, FloatArray]:
+        import numpy as np
+
+        t = problem.trajectory
+        k, width = problem.num_classes, t.train_features.shape[2] + 1
+        projection = None
+        if k * width > self.dimensions:
+            rng = np.random.default_rng(seed)
+            projection = rng.standard_normal((k, width, self.dimensions)) / np.sqrt(self.dimensions)
+        return (
+            _projected(t.train_logits[-1], t.train_features[-1], problem.y_train, projection),
+            _projected(t.valid_logits[-1], t.valid_features[-1], problem.y_valid, projection),
+        )
 
 
 def _projected(logits: FloatArray, features: FloatArray, labels: IntArray, projection: FloatArray | None) -> FloatArray:
