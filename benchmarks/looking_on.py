@@ -69,24 +69,18 @@ def main() -> None:
 
 
 def groups() -> dict[str, harness.Looks]:
-    """What valuators with their defaults want to see, by their names."""
+    """What valuators want to see with their defaults, and of the whole network, by their names."""
     found: dict[harness.Looks, list[str]] = {}
-    for name in (
-        "aum",
-        "cartography",
-        "forgetting",
-        "el2n",
-        "grand",
-        "self-confidence",
-        "trak",
-        "tracin",
-        "in-run-shapley",
-    ):
+    names = ("aum", "cartography", "forgetting", "el2n", "grand", "self-confidence", "trak", "tracin", "in-run-shapley")
+    for name in names:
         valuator: Any = harness.component("valuator", name)
         found.setdefault(valuator.looks(), []).append(f"`{name}`")
-    return {", ".join(names): looks for looks, names in found.items()} | {
-        "all of them in one training": together(list(found)),
-    }
+    made = {", ".join(names): looks for looks, names in found.items()}
+    made["all of them in one training"] = together(list(found))
+    for name in ("trak", "tracin", "in-run-shapley"):
+        valuator = harness.component("valuator", name, layers="all")
+        made[f"`{name}`, `layers: all`"] = valuator.looks()
+    return made
 
 
 def together(asked: list[harness.Looks]) -> harness.Looks:

@@ -135,9 +135,11 @@ class ValuatorContract(ComponentContract):
         x = (centres[y] + rng.normal(size=(360, 8))).astype(np.float32)
         noisy = y[:300].copy()
         noisy[:30] = (noisy[:30] + 1) % classes
-        examples = [Example(f"text {i}", int(label), id=f"train/{i}") for i, label in enumerate([*noisy, *y[300:]])]
+        labels = np.concatenate([noisy, y[300:]])
+        examples = [Example(f"text {i}", int(label), id=f"train/{i}") for i, label in enumerate(labels)]
         sources = Sources(
-            texts=lambda: (examples[:300], examples[300:]), trajectory=lambda: last_layer(x, noisy, classes)
+            texts=lambda: (examples[:300], examples[300:]),
+            trajectory=lambda: last_layer(x, labels, 300, classes),
         )
         return ValuationProblem(x[:300], noisy, x[300:], y[300:], classes, sources)
 

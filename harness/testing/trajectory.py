@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from harness.types import FloatArray, IntArray
 
 
-def last_layer(features: FloatArray, labels: IntArray, classes: int, *, epochs: int = 2, batch: int = 10) -> Trajectory:
-    """Logistic regression by gradient descent on the first ``len(labels)`` of the features; the others are for validation.
+def last_layer(
+    features: FloatArray, labels: IntArray, n: int, classes: int, *, epochs: int = 2, batch: int = 10
+) -> Trajectory:
+    """Logistic regression by gradient descent on the first ``n`` points; the others are for validation.
 
     Everything is recorded that a method can ask for: the network before the first step and at the end of each epoch, each
-    training point as it passes by, and two validation points before each step.
+    training point as it passes by, two validation points before each step, and gradients by all parameters, which are those of
+    the one layer, not projected.
     """
     import numpy as np
 
-    n = len(labels)
     rows = np.random.default_rng(0).permutation(n)
     batches = np.tile(np.append(rows, np.full(-n % batch, -1)).reshape(-1, batch), (epochs, 1))
     per_epoch = len(batches) // epochs
@@ -27,15 +29,33 @@ def last_layer(features: FloatArray, labels: IntArray, classes: int, *, epochs: 
     passing = np.zeros((epochs, n, classes), np.float32)
     glanced = np.arange(2 * len(batches)).reshape(-1, 2) % (len(features) - n)
     glances = np.zeros((len(batches), 2, classes), np.float32)
-    for step, some in enumerate(batches):
-        some = some[some >= 0]  # noqa: PLW2901 - without what fills up
+    products, gradients = np.zeros(batches.shape), []
+
+    def wrong(points: IntArray) -> FloatArray:
+        powers = np.exp(inputs[points] @ weights)
+        found: FloatArray = powers / powers.sum(axis=1, keepdims=True) - np.eye(classes)[labels[points]]
+        return found
+
+    def by_all_parameters() -> FloatArray:
+        own = np.exp(inputs @ weights)
+        own[np.arange(len(labels)), labels] = 0
+        slopes = np.eye(classes)[labels] - own / own.sum(axis=1, keepdims=True)  # of the log-odds of the label
+        found: FloatArray = (slopes[:, :, None] * inputs[:, None]).reshape(len(labels), -1).astype(np.float32)
+        return found
+
+    gradients.append(by_all_parameters())
+    for step, filled in enumerate(batches):
+        some = filled[filled >= 0]
         passing[step // per_epoch, some] = inputs[some] @ weights
         glances[step] = inputs[n + glanced[step]] @ weights
-        powers = np.exp(inputs[some] @ weights)
-        wrong = powers / powers.sum(axis=1, keepdims=True) - np.eye(classes)[labels[some]]
-        weights -= 0.1 / len(some) * inputs[some].T @ wrong
+        errors, looked = wrong(some), n + glanced[step]
+        pull = inputs[looked].T @ wrong(looked) / 2
+        products[step, filled >= 0] = (inputs[some] @ pull * errors).sum(axis=1) / len(some)
+        weights -= 0.1 / len(some) * inputs[some].T @ errors
         if (step + 1) % per_epoch == 0:
             logits.append(inputs @ weights)
+            gradients.append(by_all_parameters())
+    whole = np.stack(gradients)
     seen = np.stack(logits).astype(np.float32)
     read = np.repeat(features[None].astype(np.float32), epochs + 1, axis=0)
     steps = per_epoch * np.arange(epochs + 1)
@@ -54,4 +74,7 @@ def last_layer(features: FloatArray, labels: IntArray, classes: int, *, epochs: 
         glanced,
         glances,
         features[n + glanced].astype(np.float32),
+        products,
+        whole[:, :n],
+        whole[:, n:],
     )

@@ -10,7 +10,7 @@ from harness.stages.trace import Trace
 
 AUM = (
     "  dvrl: {use: dvrl, iterations: 20}",
-    "  dvrl: aum\n  tracin: tracin\n  shapley: {use: in-run-shapley, every: 20}",
+    "  dvrl: aum\n  tracin: {use: tracin, layers: all, dimensions: 64}\n  shapley: {use: in-run-shapley, layers: all}",
 )
 ONE = (AUM[0], "  dvrl: aum")
 GIVEN = ("  bert: {", "  linear: linear\n  bert: {")

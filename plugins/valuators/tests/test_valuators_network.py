@@ -1,6 +1,7 @@
 """Valuators of a fine-tuning's trajectory, against what automatic differentiation says of a tiny network."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,13 +23,14 @@ NAMES = (
     "tracin",
     "trak",
 )
+WHOLE = ("in-run-shapley", "tracin", "trak")
 N, M, D, BATCH, EPOCHS = 24, 10, 5, 4, 3
 
 
 class Run:
     """A network of two layers trained by plain gradient descent on noisy classes, with a copy of it after every step."""
 
-    def __init__(self, classes=3, *, rate=0.5, frozen_body=False, every=1, epochs=EPOCHS):
+    def __init__(self, classes=3, *, rate=0.5, frozen_body=False, every=1, epochs=EPOCHS, whole=False, glance=2):
         rng = np.random.default_rng(0)
         y = rng.integers(0, classes, N + M)
         x = rng.standard_normal((N + M, 4)) + np.eye(classes, 4)[y] * 2
@@ -42,7 +44,7 @@ class Run:
         for epoch in range(epochs):
             for rows in np.split(rng.permutation(N), N // BATCH):
                 passing[0][epoch, rows], passing[1][epoch, rows] = (seen[rows] for seen in self.seen(len(rates)))
-                glances.append(N + (2 * len(rates) + np.arange(2)) % M)
+                glances.append(N + (2 * len(rates) + np.arange(glance)) % M)
                 self.net.zero_grad()
                 nn.functional.cross_entropy(self.net(self.x[rows]), self.y[rows]).backward()
                 step = rate / (1 + epoch)
@@ -68,6 +70,15 @@ class Run:
             np.stack(glances) - N,
             *(np.stack([self.seen(step)[i][rows] for step, rows in enumerate(glances)]) for i in (0, 1)),
         )
+        if whole:
+            gradients = np.stack([self.gradients(step, range(N + M), margin, whole=True) for step in self.steps])
+            products = [self.products(step, rows, glances[step]) for step, rows in enumerate(batches)]
+            self.trajectory = replace(
+                self.trajectory,
+                products=np.stack(products),
+                train_gradients=gradients[:, :N],
+                valid_gradients=gradients[:, N:],
+            )
         self.problem = ValuationProblem(
             x[:N], y[:N], x[N:], y[N:], classes, Sources(trajectory=lambda: self.trajectory)
         )
@@ -80,14 +91,19 @@ class Run:
         with torch.no_grad():
             return self.net(self.x).numpy(), self.net[:2](self.x).numpy()
 
-    def gradients(self, step, rows, function):
-        """``(rows, parameters)`` gradients of a function of logits and label by the last layer, one by one."""
+    def products(self, step, rows, glanced):
+        gradients = self.gradients(step, [*rows, *glanced], cross_entropy, whole=True)
+        return gradients[: len(rows)] @ gradients[len(rows) :].mean(axis=0) / len(rows)
+
+    def gradients(self, step, rows, function, *, whole=False):
+        """``(rows, parameters)`` gradients of a function of logits and label by the last layer or all, one by one."""
         self.net.load_state_dict(self.copies[step])
         found = []
         for row in rows:
             self.net.zero_grad()
             function(self.net(self.x[row]), self.y[row]).backward()
-            found.append(torch.cat([self.net[2].weight.grad.flatten(), self.net[2].bias.grad]).numpy().copy())
+            layer = self.net if whole else self.net[2]
+            found.append(torch.cat([p.grad.flatten() for p in layer.parameters()]).numpy().copy())
         return np.stack(found)
 
     def loss(self, step):
@@ -197,6 +213,41 @@ def test_tracin_sums_inner_products_of_gradients(run):
         gradients = run.gradients(step, range(N + M), cross_entropy)
         expected += run.trajectory.learning_rates[step - 1] * gradients[:N] @ gradients[N:].mean(axis=0)
     assert np.allclose(value("tracin", run), expected)
+
+
+def test_tracin_of_all_layers():
+    run, expected = Run(3, whole=True), np.zeros(N)
+    for step in range(1, 19):
+        gradients = run.gradients(step, range(N + M), cross_entropy, whole=True)
+        expected += run.trajectory.learning_rates[step - 1] * gradients[:N] @ gradients[N:].mean(axis=0)
+    assert np.allclose(value("tracin", run, layers="all"), expected)
+
+
+def test_trak_of_all_layers():
+    run = Run(3, whole=True)
+    train, valid = (run.gradients(18, rows, margin, whole=True) for rows in (range(N), range(N, N + M)))
+    missing = 1 - torch.tensor(at_ends(run)[2]).softmax(1).numpy()[np.arange(N), run.y[:N]]
+    moments = train.T @ train
+    moments += np.eye(len(moments)) * 0.1 * np.trace(moments) / len(moments)
+    expected = valid.mean(axis=0) @ np.linalg.inv(moments) @ train.T * missing
+    assert np.allclose(value("trak", run, damping=0.1, layers="all"), expected)
+
+
+def test_in_run_shapley_of_all_layers_shares_out_what_the_validation_loss_loses():
+    run, expected = Run(3, whole=True, rate=0.01, glance=M), np.zeros(N)
+    for step, (rows, rate) in enumerate(zip(run.trajectory.batches, run.trajectory.learning_rates, strict=True)):
+        gradients = run.gradients(step, range(N + M), cross_entropy, whole=True)
+        pull = gradients[N:][run.trajectory.glance_rows[step]].mean(axis=0)
+        expected[rows] += rate / BATCH * gradients[rows] @ pull
+    values = value("in-run-shapley", run, layers="all")
+    assert np.allclose(values, expected)
+    assert values.sum() == pytest.approx(run.loss(0) - run.loss(18), rel=0.03)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_without_gradients_of_all_layers_there_is_one_message(name):
+    with pytest.raises(DataError, match="of the whole network"):
+        value(name, Run(2, epochs=1), layers="all")
 
 
 def test_in_run_shapley_sums_inner_products_at_the_point_s_own_steps(run):
