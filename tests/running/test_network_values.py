@@ -87,3 +87,38 @@ def test_what_cannot_be_traced_is_said_before_work_starts(suite_file, changes, s
     with pytest.raises(InputError) as error:
         harness.load_suite(suite_file(*changes))
     assert said in str(error.value)
+
+
+BY_NETWORK = '''
+from typing import ClassVar
+
+import numpy as np
+
+from harness import Valuator
+
+
+class ByNetwork(Valuator):
+    """What the fine-tuned network gives for the labels; of longer texts with the same probability more."""
+
+    api_version: ClassVar[int] = 1
+    needs: ClassVar[frozenset] = frozenset({"texts", "classifier"})
+
+    def value(self, problem, *, seed):
+        train, validation = problem.texts
+        assert [example.label for example in validation] == list(problem.y_valid)
+        assert len({example.id for example in train}) == len(train)
+        probs = problem.classifier.predict_proba([example.texts for example in train])
+        lengths = np.array([len(example.text) for example in train])
+        return probs[np.arange(len(train)), problem.y_train] + 1e-6 * lengths
+'''
+
+
+@pytest.mark.slow
+def test_a_valuator_that_asks_for_texts_and_the_classifier(run_tiny, tmp_path):
+    """In arms that weight by it, with synthetic examples and without, and on the board."""
+    (tmp_path / "by_network.py").write_text(BY_NETWORK)
+    changes = ("  dvrl: {use: dvrl, iterations: 20}", "  dvrl: {use: './by_network.py:ByNetwork'}")
+    board = ("valuators:\n", "valuation: {noise: 0.25}\nvaluators:\n")
+    run = run_tiny(changes, board, arms=("only", "wldv", "ibs+wldv"))
+    assert {record.header.arm for record in run.records} == {"only", "wldv", "ibs+wldv"}
+    assert set(run.valuations[0].board["valuator"]) == {"dvrl"}
