@@ -54,7 +54,8 @@ class InRunShapley(TrajectoryValuator):
     def attributions(self, problem: ValuationProblem, *, seed: int) -> FloatArray | None:
         """``(n_train, n_valid)`` float64: shares in what each validation point's cross-entropy (nats) loses.
 
-        Of `all` layers it is not known. Cost: O(E * N * M * d). What was not looked at yet in a step has no share in it, and the others so much more.
+        Of `all` layers it is not known. Cost: O(E * N * M * d). What was not looked at yet in a step has no share in it, and
+        the others so much more.
         """
         if self.layers == "all":
             return None

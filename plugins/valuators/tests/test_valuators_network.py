@@ -332,3 +332,12 @@ def test_wrong_labels_have_low_values(name):
     run = Run(3, epochs=1)
     values = value(name, run)
     assert values[:4].mean() < values[4:].mean()
+
+
+@pytest.mark.parametrize("name", ["tracin", "trak"])
+def test_what_points_do_for_each_validation_point_by_all_layers(name):
+    run = Run(3, whole=True, epochs=1)
+    method = component("valuator", name, layers="all")
+    each = method.attributions(run.problem, seed=0)
+    assert each.shape == (N, M)
+    assert np.allclose(each.mean(axis=1), value(name, run, layers="all"))
