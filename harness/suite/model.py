@@ -299,7 +299,7 @@ class Suite(Section):
             "baseline": self.baseline,
             **({"primary": self.primary} if self.primary else {}),
             "metrics": [slot.resolved() for slot in self.metrics],
-            "valuation": self.valuation.model_dump() if self.valuation else None,
+            "valuation": self.valuation.model_dump(mode="json") if self.valuation else None,
         }
 
     def to_yaml(self) -> str:
