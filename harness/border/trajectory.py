@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.border.model import classifier
 from harness.border.numbers import described, fault
 from harness.components.trajectory import Looks, Trajectory
 
 if TYPE_CHECKING:
+    from harness.components.model import Classifier
     from harness.registry import Entry
 
 
-def trajectory(entry: Entry, found: Any, looks: Looks, n_train: int, n_valid: int, num_labels: int) -> Trajectory:
+def trajectory(
+    entry: Entry, found: Any, looks: Looks, n_train: int, n_valid: int, num_labels: int
+) -> tuple[Classifier, Trajectory]:
     """What a model passed through while it learned from ``n_train`` points, as far as it was asked for.
 
     Raises:
@@ -19,8 +23,9 @@ def trajectory(entry: Entry, found: Any, looks: Looks, n_train: int, n_valid: in
     """
     import numpy as np
 
-    if not isinstance(found, Trajectory):
-        raise fault(entry, f"returned {described(found)}; expected a Trajectory")
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], Trajectory):
+        raise fault(entry, f"returned {described(found)}; expected a Classifier and a Trajectory")
+    made, found = classifier(entry, found[0]), found[1]
     sizes = (found.n_train, found.valid_logits.shape[1], found.train_logits.shape[2])
     if sizes != (n_train, n_valid, num_labels):
         raise fault(
@@ -42,4 +47,4 @@ def trajectory(entry: Entry, found: Any, looks: Looks, n_train: int, n_valid: in
     for name in ("train_logits", "train_features", "valid_logits", "valid_features", "learning_rates", *seen):
         if not np.isfinite(getattr(found, name)).all():
             raise fault(entry, f"returned a trajectory whose {name} are NaN or infinite in places")
-    return found
+    return made, found

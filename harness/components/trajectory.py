@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.components.example import Example
-from harness.components.model import Model
+from harness.components.model import Classifier, Model
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class TracedModel(Model):
         order: EpochOrder | None = None,
         unfinished: Path | None = None,
         labels: Sequence[str] | None = None,
-    ) -> Trajectory:
+    ) -> tuple[Classifier, Trajectory]:
         """Fine-tune as :meth:`~harness.components.Model.fine_tune_resumable` does, to the bit, and tell what it passes through.
 
         Args:

@@ -157,8 +157,8 @@ class TransformersModel(TracedModel):
         order: EpochOrder | None = None,
         unfinished: Path | None = None,
         labels: Sequence[str] | None = None,
-    ) -> Trajectory:
-        """Fine-tune once more and look on; see :meth:`harness.components.TracedModel.trace`.
+    ) -> tuple[TransformersClassifier, Trajectory]:
+        """Fine-tune and look on; see :meth:`harness.components.TracedModel.trace`.
 
         Raises:
             harness.errors.DataError: As :meth:`fine_tune_resumable`.
@@ -174,7 +174,7 @@ class TransformersModel(TracedModel):
             looks,
             derive_seed(seed, "looks"),
         )
-        self._fine_tuned(
+        made = self._fine_tuned(
             train,
             num_labels=num_labels,
             seed=seed,
@@ -184,7 +184,7 @@ class TransformersModel(TracedModel):
             labels=labels,
             recorder=recorder,
         )
-        return recorder.trajectory()
+        return made, recorder.trajectory()
 
     def _fine_tuned(
         self,

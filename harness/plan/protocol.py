@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.components.valuator import Valuator
     from harness.records.model import ComponentUse
     from harness.stages.contents.data import LoadedData
+    from harness.stages.contents.trajectory import TracedTraining
     from harness.suite import Arm, Suite
     from harness.suite.model import Valuation
     from harness.suite.slots import Slot
@@ -91,7 +92,9 @@ class Protocol:
             self.sample = interned(
                 Sample(self._title("sample"), self.load, suite.test_attack.limit, self._seed("sample"))
             )
-        self.base: FineTune | Given = self.given(suite.base_of(dataset)) or self.fine_tune("base")
+        self.base: FineTune | Given = self.given(suite.base_of(dataset)) or self.fine_tune(
+            "base", within=self._watched()
+        )
 
     def _title(self, what: str, detail: str = "") -> str:
         parts = [f"{what} {self.dataset}", *([detail] if detail else []), f"seed {self.seed}"]
@@ -174,6 +177,7 @@ class Protocol:
         values: Value | None = None,
         ordering: Value | None = None,
         arm: Arm | None = None,
+        within: Trace | None = None,
     ) -> FineTune:
         """The classifier of an arm; without one, the base classifier that unknown unknowns are elicited from."""
         order = arm.order if arm is not None else None
@@ -189,6 +193,7 @@ class Protocol:
                 ordering,
                 "high" if order is None else order.first,
                 1 if order is None else order.blocks,
+                within,
             )
         )
 
@@ -245,11 +250,24 @@ class Protocol:
         if "trajectory" not in method.component.needs:
             return None
         looks, title, seed = method.component.looks(), self._title("trace", title), self._seed("fine-tune")
-        components = [self.suite.valuators[name].component for name in others]
-        whole = _together([each.looks() for each in components if "trajectory" in each.needs], looks)
-        alone = whole == looks
-        among = None if alone else self.interned(Trace(title, data, self.model, seed, whole, extend))
+        whole = _together(self._asked(others), looks)
+        kept = self.base.within if isinstance(self.base, FineTune) and data is self.load and extend is None else None
+        if kept is not None and cast("Trace", kept).looks == whole:
+            among: Stage[TracedTraining] | None = kept
+        else:
+            among = None if whole == looks else self.interned(Trace(title, data, self.model, seed, whole, extend))
         return self.interned(Trace(title, data, self.model, seed, looks, extend, among))
+
+    def _watched(self) -> Trace | None:
+        """The training of the base classifier, if a valuator wants to see it."""
+        if not (asked := self._asked(self._valuing(""))):
+            return None
+        title, whole = self._title("trace", "base"), _together(asked, asked[0])
+        return self.interned(Trace(title, self.load, self.model, self._seed("fine-tune"), whole, keep=True))
+
+    def _asked(self, valuators: Iterable[str]) -> list[Looks]:
+        components = [self.suite.valuators[name].component for name in valuators]
+        return [each.looks() for each in components if "trajectory" in each.needs]
 
     def _valuing(self, extended: str) -> list[str]:
         """Valuators of what the arm ``extended`` has extended the training set to; without one of the training set itself."""

@@ -15,6 +15,7 @@ from harness.stages.base import Configured, Context, Inputs, Stage
 from harness.stages.contents.arrays import Values
 from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData, SyntheticData
+from harness.stages.contents.trajectory import TracedTraining
 from harness.types import FloatArray, Normalisation
 
 
@@ -23,11 +24,13 @@ class FineTune(Stage[TrainedClassifier]):
     """A classifier.
 
     With ``values`` its loss is weighted by them (WLDV, thesis eq. 3.8); with ``order_values`` its batches come in the order of
-    these: ``first`` ones first, shuffled inside of ``blocks`` blocks.
+    these: ``first`` ones first, shuffled inside of ``blocks`` blocks. ``within`` is the same training, of which somebody wants to
+    see more: it gives the same bits, and is not made twice.
     """
 
     kind: ClassVar[str] = "fine-tune"
     gives: ClassVar = TrainedClassifier
+    instead: ClassVar[frozenset[str]] = frozenset({"within"})
 
     load: Stage[LoadedData]
     model: Configured[Model]
@@ -38,6 +41,7 @@ class FineTune(Stage[TrainedClassifier]):
     order_values: Stage[Values] | None = None
     first: First = "high"
     blocks: int = 1
+    within: Stage[TracedTraining] | None = None
 
     @property
     def memory(self) -> int:
@@ -54,6 +58,9 @@ class FineTune(Stage[TrainedClassifier]):
     def compute(self, inputs: Inputs, context: Context) -> TrainedClassifier:
         import numpy as np
 
+        if (traced := inputs.get(self.within)) is not None and traced.classifier is not None:
+            context.facts["classes"] = traced.said
+            return traced.classifier
         data, extension, values = inputs[self.load], inputs.get(self.extend), inputs.get(self.values)
         train = [*data.train, *(extension.examples() if extension is not None else ())]
         # The order in which examples are seen is drawn from the seed, synthetic among original (protocol, step 6).

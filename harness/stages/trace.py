@@ -9,6 +9,7 @@ from harness.border.calls import calling
 from harness.border.trajectory import trajectory
 from harness.components.trajectory import Looks, TracedModel
 from harness.stages.base import Configured, Context, Inputs, Stage
+from harness.stages.contents.classifier import TrainedClassifier
 from harness.stages.contents.data import LoadedData, SyntheticData
 from harness.stages.contents.trajectory import TracedTraining
 
@@ -17,7 +18,8 @@ from harness.stages.contents.trajectory import TracedTraining
 class Trace(Stage[TracedTraining]):
     """The trajectory of the classifier that the same model, data and seed give, extended examples after the original ones.
 
-    ``among`` is the same training, of which others want to see other things as well: what is wanted here is taken from it.
+    ``among`` is the same training, of which others want to see other things as well: what is wanted here is taken from it. With
+    ``keep`` the classifier is there too, so that nobody has to train it again.
     """
 
     kind: ClassVar[str] = "trace"
@@ -30,13 +32,15 @@ class Trace(Stage[TracedTraining]):
     looks: Looks
     extend: Stage[SyntheticData] | None = None
     among: Stage[TracedTraining] | None = None
+    keep: bool = False
 
     @property
     def memory(self) -> int:
         return self.model.component.memory(training=True)
 
     def options(self) -> dict[str, Any]:
-        return {"model": self.model.identity, "seed": self.seed, "looks": asdict(self.looks)}
+        kept = {"keep": True} if self.keep else {}
+        return {"model": self.model.identity, "seed": self.seed, "looks": asdict(self.looks), **kept}
 
     def compute(self, inputs: Inputs, context: Context) -> TracedTraining:
         import numpy as np
@@ -56,5 +60,8 @@ class Trace(Stage[TracedTraining]):
                 unfinished=context.unfinished,
                 labels=data.task.labels,
             )
-        made = trajectory(self.model.entry, found, self.looks, len(train), len(data.validation), data.task.num_labels)
-        return TracedTraining(made.taking(np.argsort(order)))
+        made, seen = trajectory(
+            self.model.entry, found, self.looks, len(train), len(data.validation), data.task.num_labels
+        )
+        context.facts["classes"] = made.said
+        return TracedTraining(seen.taking(np.argsort(order)), TrainedClassifier(made) if self.keep else None, made.said)

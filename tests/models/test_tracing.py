@@ -35,7 +35,7 @@ VALID = [*reviews(11, seed=5), Example("zebra quartz jinx", 1)]
 
 def test_the_last_state_is_the_fine_tuned_classifier_and_the_first_the_untrained_one(model):
     trained = model.fine_tune(TRAIN, num_labels=2, seed=7)
-    seen = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=Looks(states="epochs", every=6))
+    _, seen = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=Looks(states="epochs", every=6))
     assert list(seen.steps) == [0, 6, 12]
     for logits, examples in ((seen.train_logits, TRAIN), (seen.valid_logits, VALID)):
         expected = trained.predict_proba([example.texts for example in examples])
@@ -46,7 +46,7 @@ def test_the_last_state_is_the_fine_tuned_classifier_and_the_first_the_untrained
 
 
 def test_features_are_what_the_last_layer_reads(model):
-    seen = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=EPOCHS)
+    _, seen = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=EPOCHS)
     layer = model.fine_tune(TRAIN, num_labels=2, seed=7).model.classifier
     with torch.no_grad():
         assert np.allclose(layer(torch.tensor(seen.valid_features[-1])).numpy(), seen.valid_logits[-1], atol=1e-5)
@@ -65,7 +65,7 @@ def test_more_states_change_nothing_of_the_others(model):
     everything = EPOCHS
     for looks in asked:
         everything = everything.along(looks)
-    many = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=everything)
+    _, many = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=everything)
     assert list(many.steps) == [0, 4, 6, 8, 12]
     assert list(many.ends()) == [2, 4]
     assert many.passing_logits.shape == (2, 42, 2)
@@ -86,7 +86,7 @@ def test_looks_that_cannot_be_had_in_one_training():
 def test_points_are_seen_as_they_pass_by(model):
     """The first batch, of which nothing was learned yet: with dropout switched off, what the untrained network says."""
     plain = tiny_without_dropout(model)
-    seen = plain.trace(TRAIN, VALID, num_labels=2, seed=7, looks=Looks(True, "epochs", 1, 4))
+    _, seen = plain.trace(TRAIN, VALID, num_labels=2, seed=7, looks=Looks(True, "epochs", 1, 4))
     for step, (batch, glanced) in enumerate(zip(seen.batches, seen.glance_rows, strict=True)):
         rows, epoch = batch[batch >= 0], step // 6
         for kind in ("logits", "features"):
@@ -118,7 +118,7 @@ def test_a_training_that_was_killed_goes_on_with_all_that_was_seen(model, tmp_pa
     from harness.models import keeping, tracing
 
     looks = Looks(True, "epochs", 5, 2)
-    whole = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=looks)
+    _, whole = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=looks)
     monkeypatch.setattr(keeping, "EVERY", 0.0)
     monkeypatch.setattr(keeping, "SHARE", 0)
     step, taken, killing = tracing.Recorder.step, [], [True]
@@ -133,14 +133,14 @@ def test_a_training_that_was_killed_goes_on_with_all_that_was_seen(model, tmp_pa
     with pytest.raises(Killed):
         model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=looks, unfinished=tmp_path)
     killing.clear()
-    again = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=looks, unfinished=tmp_path)
+    _, again = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=looks, unfinished=tmp_path)
     assert taken == list(range(12))
     for field in fields(whole):
         assert np.array_equal(getattr(whole, field.name), getattr(again, field.name)), field.name
 
 
 def test_batches_and_rates_are_those_of_training(model):
-    seen = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=EPOCHS)
+    _, seen = model.trace(TRAIN, VALID, num_labels=2, seed=7, looks=EPOCHS)
     for epoch in np.split(seen.batches, 2):
         assert sorted(epoch[epoch >= 0]) == list(range(42))
     assert (seen.batches[:, -1] == -1).sum() == 2  # 42 examples in batches of 8

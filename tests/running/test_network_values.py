@@ -32,6 +32,25 @@ def test_arms_weight_and_select_by_what_their_own_fine_tuning_passed_through(run
     assert {record.header.arm for record in run.records} == {"only", "wldv", "ibs+wldv", "bliss"}
 
 
+@pytest.mark.slow
+def test_the_base_classifier_is_that_of_the_training_that_values_look_at(run_tiny, suite_file, tmp_path):
+    """It is trained once, and is the same to the bit as where nobody looks on."""
+    from harness.plan import make_plan
+
+    plan = make_plan(harness.load_suite(suite_file(AUM)).restrict(arms=("only", "wldv")))
+    (whole,) = (stage for stage in traces(plan) if stage.among is None)
+    base = plan.cells[0].stages.classifier
+    assert base.within is whole
+    run_tiny(arms=("only",), store="plain", output="plain")
+    run_tiny(AUM, arms=("only", "wldv"), store="traced", output="traced")
+    found = []
+    for name in ("plain", "traced"):
+        (folder,) = (tmp_path / name).rglob(f"*{base.id}*/classifier")
+        found.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert found[0] == found[1]
+    assert "model.safetensors" in found[0]
+
+
 def test_stages_of_arms_without_values_stay_what_they_are(suite_file):
     from harness.plan import make_plan
 

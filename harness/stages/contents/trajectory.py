@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from harness.components.trajectory import Trajectory
 from harness.stages.contents.base import Content
+from harness.stages.contents.classifier import TrainedClassifier
 from harness.store.payload import read_arrays, read_json, write_arrays, write_json
 
 ARRAYS = (
@@ -36,20 +37,26 @@ SEEN = (
 
 @dataclass(frozen=True)
 class TracedTraining(Content):
-    """The trajectory of one fine-tuning, its training points in the order of the data."""
+    """The trajectory of one fine-tuning, its training points in the order of the data; with its classifier where it is kept."""
 
     trajectory: Trajectory
+    classifier: TrainedClassifier | None = None
+    said: str = ""
+    """What the classifier says of its classes."""
 
     def write(self, folder: Path) -> None:
-        """The arrays as safetensors, the number of epochs as JSON."""
+        """The arrays as safetensors, the number of epochs as JSON, and the classifier as its model writes it."""
         arrays = {name: array for name in (*ARRAYS, *SEEN) if (array := getattr(self.trajectory, name)) is not None}
         write_arrays(folder / "trajectory.safetensors", arrays)
-        write_json(folder / "trajectory.json", {"epochs": self.trajectory.epochs})
+        write_json(folder / "trajectory.json", {"epochs": self.trajectory.epochs, "said": self.said})
+        if self.classifier is not None:
+            self.classifier.write(folder)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read what :meth:`write` wrote."""
         arrays = read_arrays(folder / "trajectory.safetensors")
-        epochs = read_json(folder / "trajectory.json")["epochs"]
+        notes = read_json(folder / "trajectory.json")
+        classifier = TrainedClassifier.read(folder) if (folder / "classifier").is_dir() else None
         fields: dict[str, Any] = {name: arrays[name] for name in ARRAYS} | {name: arrays.get(name) for name in SEEN}
-        return cls(Trajectory(**fields, epochs=epochs))
+        return cls(Trajectory(**fields, epochs=notes["epochs"]), classifier, notes["said"])
