@@ -24,8 +24,8 @@ class FineTune(Stage[TrainedClassifier]):
     """A classifier.
 
     With ``values`` its loss is weighted by them (WLDV, thesis eq. 3.8); with ``order_values`` its batches come in the order of
-    these: ``first`` ones first, shuffled inside of ``blocks`` blocks. ``within`` is the same training, of which somebody wants to
-    see more: it gives the same bits, and is not made twice.
+    these: ``first`` ones first, shuffled inside of ``blocks`` blocks. ``within`` is the same training, of which somebody wants
+    to see more: it gives the same bits, and is not made twice.
     """
 
     kind: ClassVar[str] = "fine-tune"
