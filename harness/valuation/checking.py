@@ -61,7 +61,7 @@ def check_boards(files: Sequence[Path]) -> Checked:
                 for report in reports:
                     _scores(file, report, evidence, checked)
             else:
-                checked.notes.append(f"{file}: figures follow from values that were not kept (judge `probe`).")
+                checked.notes.append(f"{file}: what the figures follow from is kept only where retraining judges.")
         except InputError as error:
             checked.problems.append(error.message)
     return checked

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.store.payload import read_arrays, write_arrays
+from harness.store.payload import read_arrays
 from harness.valuation.datamodel import Retrainings
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ per valuator its values and what it predicts of single validation points."""
 def write_evidence(path: Path, boards: Mapping[str, Sequence[Judged]]) -> None:
     """Write what the boards of data sets follow from, where retraining judges; elsewhere there is no such file."""
     import numpy as np
+    from safetensors.numpy import save
 
     arrays: dict[str, npt.NDArray[Any]] = {}
     for dataset, items in boards.items():
@@ -40,7 +41,7 @@ def write_evidence(path: Path, boards: Mapping[str, Sequence[Judged]]) -> None:
                 arrays[f"{place}/predicted/{item.valuator}/{item.seed}"] = item.predicted.astype(np.float32)
     path.unlink(missing_ok=True)
     if arrays:
-        write_arrays(path, arrays)
+        path.write_bytes(save(arrays))  # for others to read too, as the library's own files are not
 
 
 class Evidence:

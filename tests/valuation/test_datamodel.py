@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 import harness
 from harness.errors import InputError
+from harness.report.check import check_records
 from harness.valuation.checking import board_files, check_boards
 from harness.valuation.datamodel import datamodelling_score, margins, subset_rows, uu_utility
 
@@ -120,6 +121,17 @@ def _check_of_what_was_kept(folder: Path) -> None:
     assert not found.problems, found.problems
     assert found.scores >= 3 * 12
     right, kept = file.read_text(), arrays.read_bytes()
+    alone = folder.with_name("alone")  # as of a suite without arms
+    alone.mkdir()
+    for path in (file, arrays):
+        (alone / path.name).write_bytes(path.read_bytes())
+    report = check_records([alone])
+    assert report.ok
+    assert (report.records, report.boards, report.scores) == (0, 1, found.scores)
+    content = json.loads(right)
+    content[0]["runs"][0]["lds"] += 0.05
+    (alone / file.name).write_text(json.dumps(content))
+    assert any("lds is given as" in problem for problem in check_records([alone]).problems)
 
     for name, at in (
         ("lds_points", "knn"),
