@@ -1,5 +1,6 @@
 """Valuators of a fine-tuning's trajectory, against what automatic differentiation says of a tiny network."""
 
+import dataclasses
 import itertools
 from dataclasses import replace
 
@@ -341,3 +342,39 @@ def test_what_points_do_for_each_validation_point_by_all_layers(name):
     each = method.attributions(run.problem, seed=0)
     assert each.shape == (N, M)
     assert np.allclose(each.mean(axis=1), value(name, run, layers="all"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("tracin", {}), ("tracin", {"every": 2}), ("trak", {}), ("in-run-shapley", {"every": 1}), ("knn-shapley", {})],
+)
+def test_attributions_are_the_values_for_one_validation_point(run, name, options):
+    method, problem = component("valuator", name, **options), run.problem
+    found = method.attributions(problem, seed=0)
+    t = run.trajectory
+    for point in range(M):
+        one = [point]
+        alone = dataclasses.replace(
+            t,
+            valid_logits=t.valid_logits[:, one],
+            valid_features=t.valid_features[:, one],
+            glance_rows=None,
+            glance_logits=None,
+            glance_features=None,
+        )
+        only = ValuationProblem(
+            problem.x_train,
+            problem.y_train,
+            problem.x_valid[one],
+            problem.y_valid[one],
+            problem.num_classes,
+            Sources(trajectory=lambda alone=alone: alone),
+        )
+        assert found[:, point] == pytest.approx(method.value(only, seed=0), rel=1e-6, abs=1e-12)
+
+
+def test_in_run_shapley_s_attributions_share_out_its_values(run):
+    method = component("valuator", "in-run-shapley")
+    found = method.attributions(run.problem, seed=0)
+    assert found.shape == (N, M)
+    assert found.mean(axis=1) == pytest.approx(method.value(run.problem, seed=0), rel=1e-9, abs=1e-12)
