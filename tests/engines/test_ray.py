@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ import pytest
 
 from harness.engines import Engine, LocalEngine
 from harness.engines.ray import engine as ray_engine
-from harness.engines.ray.cluster import connected
+from harness.engines.ray.cluster import connected, imported
 from harness.engines.ray.code import differences, installed_code
 from harness.engines.ray.engine import RayEngine
 from harness.errors import InputError
@@ -30,9 +35,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the library's own thread
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    pytest.importorskip("ray")
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-    import ray
+    if find_spec("ray") is None:
+        pytest.skip("the package ray is not installed")
+    ray = imported()  # first, so that the cluster asks for the token that drivers show
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
@@ -89,6 +94,65 @@ def test_a_node_that_is_lost_costs_a_retry_and_no_byte(cluster: Any, store: Stor
     plain = Sum("top", 100, tuple(Sum(stage.title, stage.number) for stage in slow))
     assert [item.error for item in LocalEngine(other).compute([plain], Observers([], print))] == [None]
     assert payloads(store) == payloads(other)
+
+
+DRIVER = """
+import pickle, sys
+from pathlib import Path
+from harness.engines.ray.engine import RayEngine
+from harness.observers.hooks import Observers
+
+stages, store = pickle.loads(Path(sys.argv[1]).read_bytes())
+for finished in RayEngine(store, address=sys.argv[2]).compute(stages, Observers([], print)):
+    print(finished.target.title, finished.error, flush=True)
+"""
+
+
+def session(leader: int) -> set[int]:
+    """Processes of a session that have not ended."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, of = path.read_text().rpartition(")")[2].split()[:4]
+            if state != "Z" and int(of) == leader:
+                found.add(int(path.parent.name))
+    return found
+
+
+def waited(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["local", "cluster"])
+def test_an_interrupt_ends_the_tasks_and_a_cluster_of_our_own(
+    cluster: Any, store: Store, tmp_path: Path, where: str
+) -> None:
+    (tmp_path / "driver.py").write_text(DRIVER)
+    slow = [Sum(f"slow {n}", n, fatal=Fatal(tmp_path / "asleep", 2, -1)) for n in range(2)]
+    (tmp_path / "work").write_bytes(pickle.dumps(([Sum("first", 5), *slow], store)))
+    address = "local" if where == "local" else cluster.address
+    driver = subprocess.Popen(
+        [sys.executable, tmp_path / "driver.py", tmp_path / "work", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - a background ignores it
+    )
+    asleep = tmp_path / "asleep"
+    waited(lambda: asleep.exists() and len(list(asleep.iterdir())) == 2)
+    busy = {int(path.name) for path in asleep.iterdir()}
+    if where == "local":
+        assert busy <= session(driver.pid)
+    driver.send_signal(signal.SIGINT)
+    out, _ = driver.communicate(timeout=60)
+    assert out == "first None\n"
+    waited(lambda: not session(driver.pid) and not any(Path(f"/proc/{pid}").exists() for pid in busy))
+    assert not list((store.root / "building").iterdir())
 
 
 @pytest.mark.slow

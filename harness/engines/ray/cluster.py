@@ -31,6 +31,7 @@ class Cluster:
         memory: Bytes of memory for tasks on the largest node.
         gpus: GPUs in the cluster.
         slots: Processors of all nodes.
+        ours: Whether this process started it, and ends it.
     """
 
     head: tuple[str, int]
@@ -38,6 +39,7 @@ class Cluster:
     memory: int
     gpus: int
     slots: int
+    ours: bool
     _heard: float = field(default_factory=time.monotonic)
     _asked: float = 0.0
 
@@ -90,11 +92,10 @@ def connected(address: str | None) -> Iterator[Cluster]:
         refuse_silence(address)
         _start(ray, address)
     try:
-        yield _described(ray)
+        yield _described(ray, ours=ours and address == "local")
     finally:
         if ours:
-            with suppress(Exception):
-                ray.shutdown()
+            _leave(ray)
 
 
 def _show_token() -> None:
@@ -164,7 +165,15 @@ def _start(ray: Any, address: str) -> None:
         ) from error
 
 
-def _described(ray: Any) -> Cluster:
+def _leave(ray: Any) -> None:
+    with suppress(Exception):  # it hears no SIGTERM, for which Ray gives it a second
+        for monitor in ray._private.worker._global_node.all_processes.get("monitor", []):
+            monitor.process.kill()
+    with suppress(Exception):
+        ray.shutdown()
+
+
+def _described(ray: Any, *, ours: bool) -> Cluster:
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
     return Cluster(
@@ -173,4 +182,5 @@ def _described(ray: Any) -> Cluster:
         max(int(node.get("memory", 0)) for node in resources),
         sum(int(node.get("GPU", 0)) for node in resources),
         sum(int(node.get("CPU", 0)) for node in resources),
+        ours,
     )

@@ -7,7 +7,7 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -71,7 +71,7 @@ class RayEngine:
             yield finished
         if not schedule.unsettled:
             return
-        with connected(self._address) as cluster, self._store.mark() as mark:
+        with ExitStack() as after, connected(self._address) as cluster, self._store.mark() as mark:
             if self._threads > cluster.cpus:
                 raise InputError(
                     f"No node of the Ray cluster has {self._threads} processors; the largest has {cluster.cpus}.",
@@ -87,6 +87,7 @@ class RayEngine:
                         yield finished
                     crew.listen(timeout=0 if finished is not None else 0.25)
             finally:
+                after.callback(crew.sweep)  # when a cluster of our own has gone, and its workers with it
                 crew.cancel()
 
 
@@ -235,20 +236,24 @@ class _Tasks:
         self._schedule.done(stage, error)
 
     def cancel(self) -> None:
-        """End all tasks; what they had begun is removed."""
-        if self._broken:
+        """End all tasks."""
+        if self._broken or self._cluster.ours:  # the tasks of a cluster that is shut down end with it
             return
         for reference in self._running:
             with suppress(Exception):
                 self._ray.cancel(reference, force=True)
         with suppress(Exception):
-            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=5)
+            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=1)
         with suppress(Exception):
             self._hear()
-        for stage in self._running.values():
-            self._kept(stage)
         with suppress(Exception):
             self._ray.kill(self._box)
+
+    def sweep(self) -> None:
+        """Remove what tasks had begun that are ended."""
+        if not self._broken:
+            for stage in self._running.values():
+                self._kept(stage)
 
 
 def _remote(seen: Any, payload: bytes, terms: Terms, box: Any) -> Any:
