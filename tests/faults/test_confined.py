@@ -82,8 +82,10 @@ def written(tmp_path: Path, writer: str, change: dict[str, Any]) -> tuple[int, s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("hostile", ["../../climbed", "/tmp/absolute"])
-@pytest.mark.parametrize("key", ["dataset", "arm", "suite", "files"])
+@pytest.mark.parametrize(
+    ("key", "hostile"),
+    [("dataset", "../../climbed"), ("arm", "/tmp/absolute"), ("suite", "../../climbed"), ("files", "/tmp/absolute")],
+)
 def test_a_writer_stays_in_its_folder(tmp_path: Path, writer: str, key: str, hostile: str) -> None:
     change = {key: {f"{hostile}.parquet": "0" * 64} if key == "files" else hostile}
     code, said = written(tmp_path, writer, change)

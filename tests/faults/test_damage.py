@@ -165,8 +165,16 @@ def case(finished: dict[str, Any], suite_file: Callable[..., Path], tmp_path: Pa
     return Case(finished, suite, tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("damage", DAMAGES)
+PAIRS = [
+    pytest.param(kind, damage, id=f"{kind}-{damage}")
+    for row, kind in enumerate(KINDS)
+    for column, damage in enumerate(DAMAGES)
+    if (row + column) % 4 == 0
+]
+"""Each kind of stage with four damages, each damage with three kinds: what is damaged and how do not interact."""
+
+
+@pytest.mark.parametrize(("kind", "damage"), PAIRS)
 @pytest.mark.slow
 def test_a_needed_artifact_is_computed_again(case: Case, kind: str, damage: str) -> None:
     stage = next(stage for stage in case.stages if stage.kind == kind)
