@@ -71,12 +71,12 @@ def make_client(options: Server, key: str) -> openai.AsyncOpenAI:
     except ImportError as error:  # of httpx, for a SOCKS proxy
         raise InputError(
             f"{options.base_url} would be reached{proxy_of(options.base_url) or ' through a proxy'},"
-            f" which cannot be used: {error}.",
+            f" which cannot be used: {str(error).rstrip('.')}.",
             hint="pip install socksio, or except the server from it (export NO_PROXY=HOST).",
         ) from None
     except Exception as error:  # noqa: BLE001 - of one of several HTTP libraries
         raise InputError(
-            f"The proxy that the environment names cannot be used: {error}.",
+            f"The proxy that the environment names cannot be used: {str(error).rstrip('.')}.",
             hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
         ) from None
 
