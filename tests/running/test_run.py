@@ -471,6 +471,8 @@ def test_assessing_valuators(run_tiny: Callable[..., Any]) -> None:
         "stable",
         "agreement",
         "curves",
+        "network_curves",
+        "threshold",
     }
 
 

@@ -15,7 +15,7 @@ MODULES = [
     module.name
     for package in (harness.stages, harness.stages.parts)
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
-    if module.name.rsplit(".", 1)[1] not in {"base", "contents", "parts", "cutting", "sources"}
+    if module.name.rsplit(".", 1)[1] not in {"base", "contents", "parts", "cutting", "sources", "training"}
 ]
 
 
