@@ -308,7 +308,7 @@ def test_data(tmp_path: Path) -> None:
         "a.jsonl": frame.to_json(orient="records", lines=True).encode(),
         "a.parquet": (tmp_path / "good.parquet").read_bytes(),
     }
-    for number in range(1250):
+    for number in range(1380):
         fuzz_data(number, tmp_path, files)
 
 
@@ -317,5 +317,5 @@ def test_records(tmp_path: Path) -> None:
     good = tmp_path / "good"
     for arm in (PretendArm("only"), PretendArm("bliss", skill=1.6)):
         pretend_record(good, arm, size=16, metrics=("accuracy", "uu", "ece"), resamples=2)
-    for number in range(250):
+    for number in range(120):
         fuzz_record(number, tmp_path, good)
