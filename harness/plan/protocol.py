@@ -22,10 +22,11 @@ from harness.stages.label_noise import LabelNoise
 from harness.stages.load import Load
 from harness.stages.predict import Predict
 from harness.stages.retrain import Retrain
-from harness.stages.retrain_without import End, RetrainWithout
+from harness.stages.retrain_without import RetrainWithout
 from harness.stages.sample import Sample
 from harness.stages.trace import Trace
 from harness.stages.value import Value
+from harness.valuation.network import End, kept_fraction
 
 if TYPE_CHECKING:
     from harness.components.trajectory import Looks
@@ -421,19 +422,11 @@ class Protocol:
     def removed(self, valuation: Valuation, assessed: Assess) -> tuple[Removed, ...]:
         """The classifier without the points of highest and lowest values, beside one without as many random ones."""
         data, found = self.corrupted(valuation), []
+        seed = self._seed("retrain", "without")  # one for all, so that curves compare
         for share in sorted(set(valuation.removal.network)):
-            said, seed = (
-                f"{share:.0%}".replace("%", " %"),
-                self._seed("retrain", "without"),
-            )  # one seed, so that curves compare
-            random = Retrain(
-                self._title("retrain", f"without {said}"),
-                data,
-                self.model,
-                round(1 - share, 9),
-                self._seed("without", str(share)),
-                seed,
-            )
+            said, subset = f"{100 * share:.0f} %", self._seed("without", str(share))
+            title = self._title("retrain", f"without {said}")
+            random = Retrain(title, data, self.model, kept_fraction(share), subset, seed)
             high, low = (
                 self.interned(
                     RetrainWithout(

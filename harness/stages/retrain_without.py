@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from harness.components.model import Model
 from harness.stages.base import Configured, Context, Inputs, Stage
@@ -11,8 +11,7 @@ from harness.stages.contents.arrays import Answers
 from harness.stages.contents.data import LoadedData
 from harness.stages.contents.valuation import ValuationFindings
 from harness.stages.parts.training import answers
-
-End = Literal["highest", "lowest"]
+from harness.valuation.network import End, kept_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +37,5 @@ class RetrainWithout(Stage[Answers]):
         return {"model": self.model.identity, "end": self.end, "share": self.share, "seed": self.seed}
 
     def compute(self, inputs: Inputs, context: Context) -> Answers:
-        import numpy as np
-
-        from harness.valuation.judge import ascending
-
-        order = ascending(inputs[self.assessed].values)
-        drop = round(self.share * len(order))
-        kept = order[drop:] if self.end == "lowest" else order[: len(order) - drop]
-        return answers(inputs[self.data], np.sort(kept), self.model, self.seed, context)
+        kept = kept_rows(inputs[self.assessed].values, self.share, self.end)
+        return answers(inputs[self.data], kept, self.model, self.seed, context)

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
-from harness.store.payload import read_json
 from harness.valuation.evidence import ARRAYS, Evidence
-from harness.valuation.files import NAME, read_reports
+from harness.valuation.files import NAME, read_boards, report_of
 from harness.valuation.judge import area_between, noisy_label_auroc, noisy_label_f1
 from harness.valuation.network import network_area
 from harness.valuation.report import ValuationReport
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.valuation.saved import Row
 
 TOLERANCE = 1e-4
 """Difference up to which two figures are the same: predictions are kept in single precision, and ties may break."""
@@ -53,9 +54,10 @@ def check_boards(files: Sequence[Path]) -> Checked:
     checked = Checked()
     for file in files:
         try:
-            reports = read_reports(file)
-            for report, said in zip(reports, read_json(file), strict=True):
-                _derived(f"{file}: {report.dataset}", report, said, checked)
+            boards = read_boards(file)
+            reports = [report_of(board) for board in boards]
+            for report, board in zip(reports, boards, strict=True):
+                _derived(f"{file}: {report.dataset}", report, board.board, checked)
             if any(report.threshold is not None for report in reports):
                 evidence = Evidence(file.with_name(ARRAYS))
                 for report in reports:
@@ -67,9 +69,9 @@ def check_boards(files: Sequence[Path]) -> Checked:
     return checked
 
 
-def _derived(where: str, report: ValuationReport, said: dict[str, Any], checked: Checked) -> None:
+def _derived(where: str, report: ValuationReport, said: Sequence[Row], checked: Checked) -> None:
     """The means and intervals over draws, from the figures of these."""
-    claimed = {row["valuator"]: row for row in said["board"]}
+    claimed = {row.valuator: row.model_extra or {} for row in said}
     for row in report.board.to_dict("records"):
         own = claimed.get(row["valuator"])
         if own is None:
@@ -87,7 +89,6 @@ def _scores(file: Path, report: ValuationReport, evidence: Evidence, checked: Ch
 
     if report.threshold is None:
         return
-    curves = report.curves.groupby(["valuator", "draw", "seed"])
     for draw in map(int, report.runs["draw"].unique()):
         runs = report.runs[report.runs["draw"] == draw]
         retrained = evidence.retrainings(report.dataset, draw, report.points)
@@ -106,12 +107,11 @@ def _scores(file: Path, report: ValuationReport, evidence: Evidence, checked: Ch
             again = {
                 "auroc": noisy_label_auroc(values, retrained.noisy),
                 "f1": noisy_label_f1(values, retrained.noisy),
-                "removal_area": area_between(_curve(curves.get_group((run["valuator"], draw, run["seed"])))),
+                "removal_area": area_between(_of(report.curves, *key, draw).sort_values("removed")),
                 **retrained.figures(values, predicted, report.threshold),
             }
             if report.network_curves is not None:
-                own = report.network_curves.query("valuator == @key[0] and draw == @draw and seed == @key[1]")
-                again["network_area"] = network_area(own)
+                again["network_area"] = network_area(_of(report.network_curves, *key, draw))
             for name, found in again.items():
                 checked.compare(f"{where}: {name}", run.get(name), found)
             if predicted is not None:
@@ -122,5 +122,6 @@ def _scores(file: Path, report: ValuationReport, evidence: Evidence, checked: Ch
                     )
 
 
-def _curve(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.sort_values("removed")
+def _of(curves: pd.DataFrame, valuator: str, seed: int, draw: int) -> pd.DataFrame:
+    """The points of one curve; none of one that is missing, whose area is then not a number."""
+    return curves[(curves["valuator"] == valuator) & (curves["seed"] == seed) & (curves["draw"] == draw)]

@@ -18,11 +18,16 @@ RESAMPLES = 1000
 """Bootstrap resamples of the subsets, for intervals."""
 
 
+def subset_size(n: int, fraction: float) -> int:
+    """``round(fraction * n)``, at least one."""
+    return max(1, round(fraction * n))
+
+
 def subset_rows(n: int, fraction: float, seed: int) -> IntArray:
-    """Rows of a random subset of ``n`` points, ascending: ``round(fraction * n)`` of them, at least one."""
+    """Rows of a random subset of ``n`` points, ascending: :func:`subset_size` of them."""
     import numpy as np
 
-    rows: IntArray = np.sort(np.random.default_rng(seed).choice(n, max(1, round(fraction * n)), replace=False))
+    rows: IntArray = np.sort(np.random.default_rng(seed).choice(n, subset_size(n, fraction), replace=False))
     return rows
 
 

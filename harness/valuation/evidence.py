@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.disk import write_bytes
 from harness.errors import InputError
 from harness.store.payload import read_arrays
 from harness.valuation.datamodel import Retrainings
@@ -39,9 +40,10 @@ def write_evidence(path: Path, boards: Mapping[str, Sequence[Judged]]) -> None:
             arrays[f"{place}/values/{item.valuator}/{item.seed}"] = item.values
             if item.predicted is not None:
                 arrays[f"{place}/predicted/{item.valuator}/{item.seed}"] = item.predicted.astype(np.float32)
-    path.unlink(missing_ok=True)
     if arrays:
-        path.write_bytes(save(arrays))  # for others to read too, as the library's own files are not
+        write_bytes(path, save(arrays))  # for others to read too, as the library's own files are not
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Evidence:
@@ -71,28 +73,44 @@ class Evidence:
         """
         import numpy as np
 
-        found = {field.name: self._array(f"{dataset}/{draw}/{field.name}") for field in fields(Retrainings)}
-        for name in ("members", "noisy"):
-            found[name] = np.unpackbits(found[name], axis=-1, count=points).astype(bool)
-        made, m = Retrainings(**found), len(found["members"])
-        sizes = made.test.shape[:2], made.validation.shape[:2]
-        if sizes != ((m, len(made.test_labels)), (m, len(made.validation_labels))):
+        place, octets = f"{dataset}/{draw}", -(-points // 8)
+        members, noisy = (self._array(f"{place}/{name}", "u", n) for name, n in (("members", 2), ("noisy", 1)))
+        test, validation = (self._array(f"{place}/{name}", "f", 3) for name in ("test", "validation"))
+        labels = [self._array(f"{place}/{name}_labels", "iu", 1) for name in ("test", "validation")]
+        m, classes = len(members), test.shape[2]
+        fits = (members.shape[1], len(noisy)) == (octets, octets) and all(
+            len(own) and probs.shape == (m, len(own), classes) and 0 <= own.min() <= own.max() < classes
+            for own, probs in zip(labels, (test, validation), strict=True)
+        )
+        if not fits or not m:
             raise InputError(f"{self.path}: {dataset}, draw {draw}: the arrays do not fit together.")
-        return made
+        which, flipped = (np.unpackbits(bits, axis=-1, count=points).astype(bool) for bits in (members, noisy))
+        return Retrainings(which, test, labels[0], validation, labels[1], flipped)
 
     def values(self, dataset: str, draw: int, valuator: str, seed: int) -> FloatArray:
         """``(n_train,)`` float64.
 
         Raises:
-            InputError: They are missing.
+            InputError: They are missing, or no such array.
         """
-        return self._array(f"{dataset}/{draw}/values/{valuator}/{seed}")
+        return self._array(f"{dataset}/{draw}/values/{valuator}/{seed}", "f", 1)
 
     def predicted(self, dataset: str, draw: int, valuator: str, seed: int) -> FloatArray | None:
-        """``(m, n_valid)`` float32, or ``None``."""
-        return self._arrays.get(f"{dataset}/{draw}/predicted/{valuator}/{seed}")
+        """``(m, n_valid)`` float32, or ``None``.
 
-    def _array(self, name: str) -> npt.NDArray[Any]:
+        Raises:
+            InputError: It is no such array.
+        """
+        name = f"{dataset}/{draw}/predicted/{valuator}/{seed}"
+        return self._array(name, "f", 2) if name in self._arrays else None
+
+    def _array(self, name: str, kind: str, ndim: int) -> npt.NDArray[Any]:
+        """An array of one of numpy's kinds of numbers, all of them finite."""
+        import numpy as np
+
         if name not in self._arrays:
             raise InputError(f"{self.path}: {name} is missing.")
-        return self._arrays[name]
+        found = self._arrays[name]
+        if found.dtype.kind not in kind or found.ndim != ndim or not np.isfinite(found).all():
+            raise InputError(f"{self.path}: {name} is not what a run writes.")
+        return found

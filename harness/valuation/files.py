@@ -14,6 +14,9 @@ from harness.valuation.report import ValuationReport
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pydantic import BaseModel
+
+    from harness.valuation.saved import Board
 
 NAME = "valuators.json"
 """Name of the file in a run folder."""
@@ -89,30 +92,49 @@ def read_reports(place: Path) -> list[ValuationReport]:
     Raises:
         InputError: There is no such file, or it is not what a run writes.
     """
-    import pandas as pd
+    return [report_of(board) for board in read_boards(place)]
+
+
+def read_boards(place: Path) -> list[Board]:
+    """The content of the file that a run left in a folder.
+
+    Raises:
+        InputError: There is no such file, or it is not what a run writes.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from harness.valuation.saved import Board
 
     path = place if place.is_file() else place / NAME
     if not path.exists():
         raise InputError(f"{place} holds no {NAME}: no suite with `valuation` was run there.")
     try:
-        return [
-            ValuationReport(
-                dataset=str(found["dataset"]),
-                noise=float(found["noise"]),
-                points=int(found["points"]),
-                primary=str(found["primary"]),
-                runs=pd.DataFrame(found["runs"]).fillna(math.nan),
-                stable={
-                    n: None if s == "fixed" else math.nan if s is None else float(s) for n, s in found["stable"].items()
-                },
-                agreement=pd.DataFrame.from_dict(found["agreement"], orient="index", dtype=float),
-                curves=pd.DataFrame(found["curves"]),
-                threshold=found.get("threshold"),
-                network_curves=pd.DataFrame(found["network_curves"]) if found.get("network_curves") else None,
-            )
-            for found in json.loads(path.read_text(encoding="utf-8"))
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise InputError(
-            f"{path}: not a board of valuators as this version writes it ({type(error).__name__}: {error})."
-        ) from None
+        return TypeAdapter(list[Board]).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise InputError(f"{path}: not a board of valuators as this version writes it ({reason}).")
+
+
+def report_of(board: Board) -> ValuationReport:
+    """The board of one data set, derived again from what each draw and seed gave."""
+    import pandas as pd
+
+    def frame(parts: Sequence[BaseModel]) -> pd.DataFrame:
+        return pd.DataFrame([part.model_dump() for part in parts])
+
+    return ValuationReport(
+        dataset=board.dataset,
+        noise=board.noise,
+        points=board.points,
+        primary=board.primary,
+        runs=frame(board.runs).fillna(math.nan),
+        stable={n: None if s == "fixed" else math.nan if s is None else s for n, s in board.stable.items()},
+        agreement=pd.DataFrame.from_dict(board.agreement, orient="index", dtype=float),
+        curves=frame(board.curves),
+        threshold=board.threshold,
+        network_curves=frame(board.network_curves) if board.network_curves else None,
+    )

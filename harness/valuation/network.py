@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from harness.valuation.datamodel import subset_size
+from harness.valuation.judge import ascending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,6 +14,30 @@ if TYPE_CHECKING:
     from harness.types import FloatArray, IntArray
 
 COLUMNS = ("removed", "remove_high", "remove_low", "remove_random")
+
+End = Literal["highest", "lowest"]
+"""Which values the removed points have."""
+
+
+def kept_rows(values: FloatArray, share: float, end: End) -> IntArray:
+    """Rows, ascending, that stay when a share of the points is removed: as many as a random subset of the rest has.
+
+    Args:
+        values: ``(n,)``.
+        share: Of the points that are removed.
+        end: Which values these have.
+    """
+    import numpy as np
+
+    order = ascending(values)
+    size = subset_size(len(order), kept_fraction(share))
+    rows: IntArray = np.sort(order[len(order) - size :] if end == "lowest" else order[:size])
+    return rows
+
+
+def kept_fraction(share: float) -> float:
+    """What is left of 1, without the noise of binary fractions."""
+    return round(1 - share, 9)
 
 
 def network_curves(shares: Sequence[float], probs: Sequence[Sequence[FloatArray]], labels: IntArray) -> pd.DataFrame:
