@@ -196,10 +196,12 @@ class _Write(Protocol):
 
 
 def _each(uus: Sequence[UnknownUnknown], write: _Write, writer: Writer) -> Iterator[list[Made]]:
-    with progress("unknown unknowns", total=len(uus)) as bar:
+    with progress("tokens") as bar:  # displays show the rate; how many samples there are is the stage's own count
         for position, uu in enumerate(uus):
-            yield write(position, uu)
-            bar.advance(1, tokens=writer.tokens)
+            before = writer.tokens
+            made = write(position, uu)
+            bar.advance(writer.tokens - before)
+            yield made
 
 
 def _dialogues(options: LlamaCpp, writer: Writer, task: GenerationTask) -> _Write:

